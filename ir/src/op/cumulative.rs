@@ -1,0 +1,40 @@
+//! Cumulative ops along an axis.
+
+/// What a cumulative op accumulates.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum CumulativeKind {
+    /// `cumsum`.
+    Sum,
+    /// `cumprod`.
+    Prod,
+    /// `cummax`.
+    Max,
+    /// `cummin`.
+    Min,
+    /// `cumlogsumexp`.
+    LogSumExp,
+}
+
+/// Parameters of the cumulative ops: `(x) -> y` of the same shape.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Cumulative {
+    /// What is accumulated.
+    pub kind: CumulativeKind,
+    /// The axis.
+    pub axis: usize,
+    /// From the last element to the first.
+    pub reverse: bool,
+}
+
+impl Cumulative {
+    /// JAX's name.
+    pub fn name(&self) -> &'static str {
+        match self.kind {
+            CumulativeKind::Sum => "cumsum",
+            CumulativeKind::Prod => "cumprod",
+            CumulativeKind::Max => "cummax",
+            CumulativeKind::Min => "cummin",
+            CumulativeKind::LogSumExp => "cumlogsumexp",
+        }
+    }
+}
