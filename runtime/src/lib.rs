@@ -1,0 +1,22 @@
+//! The runtime of rjax: where arrays live and what they run on.
+//!
+//! A [`Buffer`] is an array in the host's memory, from a pool that recycles blocks; [`devices`] says what this machine can
+//! run programs on and why the rest is missing; [`threads`] is how many threads kernels may use.
+//!
+//! ```
+//! use rjax_runtime::Buffer;
+//! let buffer = Buffer::from_slice([2, 2], &[1.0f32, 2.0, 3.0, 4.0]);
+//! assert_eq!(buffer.to_tensor().to_vec::<f32>(), [1.0, 2.0, 3.0, 4.0]);
+//! ```
+
+#![warn(missing_docs)]
+
+mod buffer;
+mod device;
+mod pool;
+mod threads;
+
+pub use buffer::Buffer;
+pub use device::{Device, DeviceReport, devices};
+pub use pool::{PoolStats, pool_stats, release_unused};
+pub use threads::{parallel_for, set_threads, threads};
