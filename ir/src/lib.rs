@@ -9,6 +9,8 @@
 mod tensor;
 
 mod builder;
+mod check;
+mod dce;
 mod dtype;
 mod error;
 pub mod infer;

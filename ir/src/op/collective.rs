@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::{Aval, Binary, DType, Result, check, ensure};
+
 /// A collective over a named axis. Outside every binder of the axis it is an error; batching over the axis replaces it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Collective {
@@ -36,5 +38,35 @@ impl Collective {
             Collective::Pmin { .. } => "pmin",
             Collective::AxisIndex { .. } => "axis_index",
         }
+    }
+}
+
+impl Collective {
+    /// The named axes it communicates along.
+    pub fn axes(&self) -> &[Arc<str>] {
+        match self {
+            Collective::Psum { axes } | Collective::Pmax { axes } | Collective::Pmin { axes } => axes,
+            Collective::AxisIndex { axis } => std::slice::from_ref(axis),
+        }
+    }
+
+    pub(crate) fn infer(&self, inputs: &[Aval]) -> Result<Vec<Aval>> {
+        let op = self.name();
+        let combiner = match self {
+            Collective::AxisIndex { .. } => {
+                let [] = check::operands(op, inputs)?;
+                return Ok(vec![Aval::scalar(DType::I32)]);
+            }
+            Collective::Psum { .. } => Binary::Add,
+            Collective::Pmax { .. } => Binary::Max,
+            Collective::Pmin { .. } => Binary::Min,
+        };
+        for (i, axis) in self.axes().iter().enumerate() {
+            ensure!(!self.axes()[..i].contains(axis), Parameter, "{op}: axis {axis} is repeated");
+        }
+        for x in inputs {
+            check::dtype(op, combiner.accepts(), x)?;
+        }
+        Ok(inputs.to_vec())
     }
 }

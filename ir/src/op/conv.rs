@@ -1,6 +1,6 @@
 //! General convolution.
 
-use crate::DType;
+use crate::{Aval, DType, Result, Shape, check, ensure};
 
 /// Parameters of `conv_general_dilated`: `(lhs, rhs) -> y`. Each `…_spec` lists axes in the order batch (or output feature),
 /// feature (or input feature), then spatial axes.
@@ -26,4 +26,81 @@ pub struct Conv {
     pub batch_group_count: usize,
     /// Dtype of the result; products accumulate in it (in `f32` for `f16` and `bf16`).
     pub preferred: DType,
+}
+
+impl Conv {
+    pub(crate) fn infer(&self, inputs: &[Aval]) -> Result<Vec<Aval>> {
+        const NAME: &str = "conv_general_dilated";
+        let [lhs, rhs] = check::operands(NAME, inputs)?;
+        check::same_dtype(NAME, lhs, rhs)?;
+        check::preferred(NAME, lhs.dtype, self.preferred)?;
+        let rank = lhs.rank();
+        ensure!(rank >= 2, Shape, "{NAME}: operands must have a batch and a feature axis, found {lhs} and {rhs}");
+        ensure!(rhs.rank() == rank, Shape, "{NAME}: operands have different ranks: {lhs} and {rhs}");
+        for (what, spec) in [("lhs_spec", &self.lhs_spec), ("rhs_spec", &self.rhs_spec), ("out_spec", &self.out_spec)] {
+            check::one_per_axis(NAME, what, spec.len(), rank, lhs)?;
+            check::distinct_axes(NAME, what, spec, rank, lhs)?;
+        }
+        for (what, len) in [
+            ("window_strides", self.window_strides.len()),
+            ("padding", self.padding.len()),
+            ("lhs_dilation", self.lhs_dilation.len()),
+            ("rhs_dilation", self.rhs_dilation.len()),
+        ] {
+            ensure!(
+                len == rank - 2,
+                Parameter,
+                "{NAME}: {what} must have one entry for each of the {} spatial axes of {lhs}, found {len}",
+                rank - 2
+            );
+        }
+        check::positive(NAME, "window_strides", &self.window_strides)?;
+        check::positive(NAME, "lhs_dilation", &self.lhs_dilation)?;
+        check::positive(NAME, "rhs_dilation", &self.rhs_dilation)?;
+        let features = self.infer_groups(lhs, rhs)?;
+
+        let mut shape = vec![0; rank];
+        shape[self.out_spec[0]] = lhs.shape[self.lhs_spec[0]] / self.batch_group_count;
+        shape[self.out_spec[1]] = features;
+        for i in 0..rank - 2 {
+            let (low, high) = self.padding[i];
+            let extent = check::dilated(lhs.shape[self.lhs_spec[i + 2]], self.lhs_dilation[i]);
+            let window = check::dilated(rhs.shape[self.rhs_spec[i + 2]], self.rhs_dilation[i]);
+            let padded = extent + low as i128 + high as i128;
+            shape[self.out_spec[i + 2]] = check::window_count(NAME, padded, window, self.window_strides[i])?;
+        }
+        Ok(vec![Aval::new(self.preferred, Shape::from(shape))])
+    }
+
+    /// The number of output features, after checking that the groups divide batches and features.
+    fn infer_groups(&self, lhs: &Aval, rhs: &Aval) -> Result<usize> {
+        const NAME: &str = "conv_general_dilated";
+        let (feature_groups, batch_groups) = (self.feature_group_count, self.batch_group_count);
+        check::positive(NAME, "feature_group_count", &[feature_groups])?;
+        check::positive(NAME, "batch_group_count", &[batch_groups])?;
+        ensure!(
+            feature_groups == 1 || batch_groups == 1,
+            Parameter,
+            "{NAME}: one of feature_group_count and batch_group_count must be 1, found {feature_groups} and {batch_groups}"
+        );
+        let (batch, in_features) = (lhs.shape[self.lhs_spec[0]], lhs.shape[self.lhs_spec[1]]);
+        let (out_features, group_features) = (rhs.shape[self.rhs_spec[0]], rhs.shape[self.rhs_spec[1]]);
+        for (what, extent, name, groups) in [
+            ("the lhs batch extent", batch, "batch_group_count", batch_groups),
+            ("the number of output features", out_features, "batch_group_count", batch_groups),
+            ("the number of output features", out_features, "feature_group_count", feature_groups),
+        ] {
+            ensure!(
+                extent.is_multiple_of(groups),
+                Shape,
+                "{NAME}: {what} must be a multiple of {name} {groups}, found {extent}"
+            );
+        }
+        ensure!(
+            group_features.checked_mul(feature_groups) == Some(in_features),
+            Shape,
+            "{NAME}: the lhs must have {group_features} features for each of {feature_groups} feature groups, found {lhs} with {in_features}"
+        );
+        Ok(out_features)
+    }
 }

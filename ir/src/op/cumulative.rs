@@ -1,5 +1,7 @@
 //! Cumulative ops along an axis.
 
+use crate::{Aval, Binary, DTypeSet, Result, check};
+
 /// What a cumulative op accumulates.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum CumulativeKind {
@@ -36,5 +38,27 @@ impl Cumulative {
             CumulativeKind::Min => "cummin",
             CumulativeKind::LogSumExp => "cumlogsumexp",
         }
+    }
+}
+
+impl CumulativeKind {
+    /// The dtypes it accepts.
+    pub fn accepts(self) -> DTypeSet {
+        match self {
+            CumulativeKind::Sum => Binary::Add.accepts(),
+            CumulativeKind::Prod => Binary::Mul.accepts(),
+            CumulativeKind::Max => Binary::Max.accepts(),
+            CumulativeKind::Min => Binary::Min.accepts(),
+            CumulativeKind::LogSumExp => DTypeSet::FLOAT,
+        }
+    }
+}
+
+impl Cumulative {
+    pub(crate) fn infer(&self, inputs: &[Aval]) -> Result<Vec<Aval>> {
+        let [x] = check::operands(self.name(), inputs)?;
+        check::dtype(self.name(), self.kind.accepts(), x)?;
+        check::axis(self.name(), "axis", self.axis, x.rank(), x)?;
+        Ok(vec![x.clone()])
     }
 }

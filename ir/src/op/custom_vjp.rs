@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::Program;
+use crate::{Aval, Program, Result, check, ensure};
 
 /// Parameters of `custom_vjp_call`: `(consts…, x…) -> y…`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -15,4 +15,34 @@ pub struct CustomVjp {
     pub bwd: Arc<Program>,
     /// How many leading inputs are captured values that are not differentiated.
     pub num_consts: usize,
+}
+
+impl CustomVjp {
+    pub(crate) fn infer(&self, inputs: &[Aval]) -> Result<Vec<Aval>> {
+        const NAME: &str = "custom_vjp_call";
+        ensure!(
+            self.num_consts <= inputs.len(),
+            Structure,
+            "{NAME}: {} of the operands are constants, but only {} are given",
+            self.num_consts,
+            inputs.len()
+        );
+        let outputs = check::signature(NAME, "the function", &self.call, inputs)?;
+        let forward = check::signature(NAME, "the forward rule", &self.fwd, inputs)?;
+        let Some((values, residuals)) = forward.split_at_checked(outputs.len()) else {
+            crate::bail!(
+                Structure,
+                "{NAME}: the forward rule returns {}, expected {} and the residuals",
+                check::count(forward.len(), "value"),
+                check::count(outputs.len(), "value")
+            );
+        };
+        check::results(NAME, "the forward rule", values, &outputs)?;
+        let (consts, primals) = inputs.split_at(self.num_consts);
+        let inexact = |avals: &[Aval]| avals.iter().filter(|a| a.dtype.is_inexact()).cloned().collect::<Vec<_>>();
+        let backward_inputs = [consts, residuals, &inexact(&outputs)].concat();
+        let found = check::signature(NAME, "the backward rule", &self.bwd, &backward_inputs)?;
+        check::results(NAME, "the backward rule", &found, &inexact(primals))?;
+        Ok(outputs)
+    }
 }

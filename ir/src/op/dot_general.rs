@@ -1,6 +1,6 @@
 //! General dot products.
 
-use crate::DType;
+use crate::{Aval, DType, Result, Shape, check, ensure};
 
 /// How exactly a dot multiplies on hardware that has a choice.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -40,5 +40,40 @@ impl DotGeneral {
     /// The axes of the rhs that are neither batch nor contracted, in order.
     pub fn rhs_free(&self, rank: usize) -> Vec<usize> {
         (0..rank).filter(|a| !self.rhs_batch.contains(a) && !self.rhs_contracting.contains(a)).collect()
+    }
+}
+
+impl DotGeneral {
+    pub(crate) fn infer(&self, inputs: &[Aval]) -> Result<Vec<Aval>> {
+        const NAME: &str = "dot_general";
+        let [lhs, rhs] = check::operands(NAME, inputs)?;
+        check::same_dtype(NAME, lhs, rhs)?;
+        check::preferred(NAME, lhs.dtype, self.preferred)?;
+        let lhs_axes = [&self.lhs_batch[..], &self.lhs_contracting].concat();
+        let rhs_axes = [&self.rhs_batch[..], &self.rhs_contracting].concat();
+        check::distinct_axes(NAME, "lhs axis", &lhs_axes, lhs.rank(), lhs)?;
+        check::distinct_axes(NAME, "rhs axis", &rhs_axes, rhs.rank(), rhs)?;
+        for (kind, lhs_axes, rhs_axes) in
+            [("batch", &self.lhs_batch, &self.rhs_batch), ("contracting", &self.lhs_contracting, &self.rhs_contracting)]
+        {
+            ensure!(
+                lhs_axes.len() == rhs_axes.len(),
+                Structure,
+                "{NAME}: {kind} dimensions differ in number: lhs axes {lhs_axes:?} and rhs axes {rhs_axes:?}"
+            );
+            for (&l, &r) in lhs_axes.iter().zip(rhs_axes) {
+                ensure!(
+                    lhs.shape[l] == rhs.shape[r],
+                    Shape,
+                    "{NAME}: {kind} dimensions differ: lhs axis {l} has size {}, rhs axis {r} has size {}",
+                    lhs.shape[l],
+                    rhs.shape[r]
+                );
+            }
+        }
+        let batch = self.lhs_batch.iter().map(|&axis| lhs.shape[axis]);
+        let lhs_free = self.lhs_free(lhs.rank()).into_iter().map(|axis| lhs.shape[axis]);
+        let rhs_free = self.rhs_free(rhs.rank()).into_iter().map(|axis| rhs.shape[axis]);
+        Ok(vec![Aval::new(self.preferred, batch.chain(lhs_free).chain(rhs_free).collect::<Shape>())])
     }
 }

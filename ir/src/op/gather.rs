@@ -1,6 +1,6 @@
 //! Gather: windows of an array at computed positions.
 
-use crate::Scalar;
+use crate::{Aval, Result, Scalar, Shape, check, ensure};
 
 /// What happens to windows that do not fit.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -37,4 +37,126 @@ pub struct Gather {
     pub unique_indices: bool,
     /// A promise that the indices are sorted.
     pub indices_are_sorted: bool,
+}
+
+impl Gather {
+    /// The axes of x that appear in the result, in order.
+    pub fn window_axes(&self, rank: usize) -> Vec<usize> {
+        (0..rank)
+            .filter(|axis| !self.collapsed_slice_dims.contains(axis) && !self.operand_batching_dims.contains(axis))
+            .collect()
+    }
+
+    pub(crate) fn infer(&self, inputs: &[Aval]) -> Result<Vec<Aval>> {
+        const NAME: &str = "gather";
+        let [x, indices] = check::operands(NAME, inputs)?;
+        let batch_rank = check_indices(
+            NAME,
+            x,
+            indices,
+            [
+                ("start_index_map", &self.start_index_map),
+                ("operand_batching_dims", &self.operand_batching_dims),
+                ("start_indices_batching_dims", &self.start_indices_batching_dims),
+            ],
+        )?;
+        check_left_out(NAME, x, "collapsed_slice_dims", &self.collapsed_slice_dims, &self.operand_batching_dims)?;
+        check::one_per_axis(NAME, "slice_sizes", self.slice_sizes.len(), x.rank(), x)?;
+        for (axis, &size) in self.slice_sizes.iter().enumerate() {
+            ensure!(
+                size <= x.shape[axis],
+                Shape,
+                "{NAME}: slice_sizes must not exceed the extents of {x}, found {:?}",
+                self.slice_sizes
+            );
+            ensure!(
+                !self.collapsed_slice_dims.contains(&axis) || size == 1,
+                Parameter,
+                "{NAME}: the slice size of collapsed axis {axis} must be 1, found {size}"
+            );
+            ensure!(
+                !self.operand_batching_dims.contains(&axis) || size <= 1,
+                Parameter,
+                "{NAME}: the slice size of batching axis {axis} must be at most 1, found {size}"
+            );
+        }
+        let window_axes = self.window_axes(x.rank());
+        ensure!(
+            self.offset_dims.len() == window_axes.len(),
+            Structure,
+            "{NAME}: offset_dims must have one entry for each of the window axes {window_axes:?} of {x}, found {:?}",
+            self.offset_dims
+        );
+        let rank = self.offset_dims.len() + batch_rank;
+        check::increasing_axes(NAME, "offset_dims axis", &self.offset_dims, rank, "a result")?;
+        if let Some(fill) = self.fill_value {
+            ensure!(
+                fill.dtype() == x.dtype,
+                DType,
+                "{NAME}: fill_value must have the dtype of {x}, found {}",
+                fill.dtype()
+            );
+        }
+        let mut window = window_axes.iter().map(|&axis| self.slice_sizes[axis]);
+        let mut batch = indices.shape[..batch_rank].iter().copied();
+        let shape: Shape = (0..rank)
+            .filter_map(|axis| if self.offset_dims.contains(&axis) { window.next() } else { batch.next() })
+            .collect();
+        Ok(vec![x.with_shape(shape)])
+    }
+}
+
+/// The indices and the axes they speak of, for gather and scatter: `start_index_map`, `operand_batching_dims` and
+/// `start_indices_batching_dims` under the names that the op gives them. Returns the number of batch axes of the indices.
+pub(crate) fn check_indices(
+    op: &str,
+    x: &Aval,
+    indices: &Aval,
+    [(map_name, map), (batching_name, batching), (indices_batching_name, indices_batching)]: [(&str, &Vec<usize>); 3],
+) -> Result<usize> {
+    ensure!(indices.dtype.is_integer(), DType, "{op}: indices must be integers, found {indices}");
+    let Some(&components) = indices.shape.last() else {
+        crate::bail!(Shape, "{op}: indices must have at least 1 axis, the index vector, found {indices}");
+    };
+    let batch_rank = indices.rank() - 1;
+    ensure!(
+        components == map.len(),
+        Shape,
+        "{op}: the index vector must have one component for each entry of {map_name} {map:?}, found indices {indices}"
+    );
+    let (map_axis, batching_axis) = (format!("{map_name} axis"), format!("{batching_name} axis"));
+    check::distinct_axes(op, &map_axis, map, x.rank(), x)?;
+    check::increasing_axes(op, &batching_axis, batching, x.rank(), x)?;
+    check::distinct_axes(
+        op,
+        &format!("{indices_batching_name} axis"),
+        indices_batching,
+        batch_rank,
+        "batch axes of the indices",
+    )?;
+    ensure!(
+        batching.len() == indices_batching.len(),
+        Structure,
+        "{op}: {batching_name} and {indices_batching_name} must have equal length, found {batching:?} and {indices_batching:?}"
+    );
+    for (&axis, &index_axis) in batching.iter().zip(indices_batching) {
+        ensure!(!map.contains(&axis), Parameter, "{op}: axis {axis} is in both {map_name} and {batching_name}");
+        ensure!(
+            x.shape[axis] == indices.shape[index_axis],
+            Shape,
+            "{op}: batching dimensions differ: operand axis {axis} has size {}, indices axis {index_axis} has size {}",
+            x.shape[axis],
+            indices.shape[index_axis]
+        );
+    }
+    Ok(batch_rank)
+}
+
+/// The axes that the window leaves out are in order and no batching axes.
+pub(crate) fn check_left_out(op: &str, x: &Aval, name: &str, left_out: &[usize], batching: &[usize]) -> Result<()> {
+    check::increasing_axes(op, &format!("{name} axis"), left_out, x.rank(), x)?;
+    for axis in left_out {
+        ensure!(!batching.contains(axis), Parameter, "{op}: axis {axis} is in both {name} and the batching axes");
+    }
+    Ok(())
 }

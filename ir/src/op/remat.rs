@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::Program;
+use crate::{Aval, Program, Result, check};
 
 /// Which inner values may be kept for the backward pass.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -29,4 +29,10 @@ pub struct Remat {
     pub policy: RematPolicy,
     /// Whether the recomputation is protected from being merged with the original (set by differentiation).
     pub differentiated: bool,
+}
+
+impl Remat {
+    pub(crate) fn infer(&self, inputs: &[Aval]) -> Result<Vec<Aval>> {
+        check::signature("checkpoint", "the program", &self.program, inputs)
+    }
 }

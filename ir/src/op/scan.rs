@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::Program;
+use crate::{Aval, Program, Result, check, ensure};
 
 /// Parameters of `scan`: `(consts…, carry…, xs…) -> (carry…, ys…)`. The xs and ys have a leading axis of extent `length`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -17,4 +17,61 @@ pub struct Scan {
     pub num_consts: usize,
     /// How many values are carried.
     pub num_carry: usize,
+}
+
+impl Scan {
+    pub(crate) fn infer(&self, inputs: &[Aval]) -> Result<Vec<Aval>> {
+        const NAME: &str = "scan";
+        let heads = self.num_consts.checked_add(self.num_carry).filter(|&heads| heads <= inputs.len());
+        let Some(heads) = heads else {
+            crate::bail!(
+                Structure,
+                "{NAME}: expected {} constants and {} carried values, found {}",
+                self.num_consts,
+                self.num_carry,
+                check::count(inputs.len(), "operand")
+            );
+        };
+        let mut body_inputs = inputs[..heads].to_vec();
+        for (i, xs) in inputs[heads..].iter().enumerate() {
+            ensure!(
+                xs.shape.first() == Some(&self.length),
+                Shape,
+                "{NAME}: scanned operand {i} must have a leading axis of extent {}, found {xs}",
+                self.length
+            );
+            body_inputs.push(xs.with_shape(&xs.shape[1..]));
+        }
+        let results = check::signature(NAME, "the body", &self.body, &body_inputs)?;
+        ensure!(
+            results.len() >= self.num_carry,
+            Structure,
+            "{NAME}: the body returns {}, expected at least the {}",
+            check::count(results.len(), "value"),
+            check::count(self.num_carry, "carried value")
+        );
+        let (carry, ys) = results.split_at(self.num_carry);
+        check_carry(NAME, &inputs[self.num_consts..heads], carry)?;
+        let stacked = ys.iter().map(|y| y.with_shape(y.shape.with_axis(0, self.length)));
+        Ok(carry.iter().cloned().chain(stacked).collect())
+    }
+}
+
+/// A loop's body returns the values it carries with the types they came in with.
+pub(crate) fn check_carry(op: &str, before: &[Aval], after: &[Aval]) -> Result<()> {
+    ensure!(
+        before.len() == after.len(),
+        Structure,
+        "{op}: the body returns {}, but {} are carried",
+        check::count(after.len(), "value"),
+        before.len()
+    );
+    for (i, (before, after)) in before.iter().zip(after).enumerate() {
+        ensure!(
+            before == after,
+            Shape,
+            "{op}: carried value {i} must keep its type, but enters as {before} and leaves the body as {after}"
+        );
+    }
+    Ok(())
 }

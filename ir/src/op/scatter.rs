@@ -1,6 +1,7 @@
 //! Scatter: windows of an array replaced or combined at computed positions.
 
-use crate::IndexMode;
+use crate::op::gather::{check_indices, check_left_out};
+use crate::{Aval, Binary, DTypeSet, IndexMode, Result, check, ensure};
 
 /// How an update meets the value that is there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -51,5 +52,74 @@ impl Scatter {
             Combiner::Min => "scatter-min",
             Combiner::Max => "scatter-max",
         }
+    }
+}
+
+impl Combiner {
+    /// The binary op that combines the value that is there with the update; none for `Replace`.
+    pub fn binary(self) -> Option<Binary> {
+        match self {
+            Combiner::Replace => None,
+            Combiner::Add => Some(Binary::Add),
+            Combiner::Mul => Some(Binary::Mul),
+            Combiner::Min => Some(Binary::Min),
+            Combiner::Max => Some(Binary::Max),
+        }
+    }
+}
+
+impl Scatter {
+    /// The axes of x that appear in the updates, in order.
+    pub fn window_axes(&self, rank: usize) -> Vec<usize> {
+        (0..rank)
+            .filter(|axis| !self.inserted_window_dims.contains(axis) && !self.operand_batching_dims.contains(axis))
+            .collect()
+    }
+
+    pub(crate) fn infer(&self, inputs: &[Aval]) -> Result<Vec<Aval>> {
+        let op = self.name();
+        let [x, indices, updates] = check::operands(op, inputs)?;
+        check::dtype(op, self.combiner.binary().map_or(DTypeSet::ANY, Binary::accepts), x)?;
+        check::same_dtype(op, x, updates)?;
+        let batch_rank = check_indices(
+            op,
+            x,
+            indices,
+            [
+                ("scatter_dims_to_operand_dims", &self.scatter_dims_to_operand_dims),
+                ("operand_batching_dims", &self.operand_batching_dims),
+                ("scatter_indices_batching_dims", &self.scatter_indices_batching_dims),
+            ],
+        )?;
+        check_left_out(op, x, "inserted_window_dims", &self.inserted_window_dims, &self.operand_batching_dims)?;
+        let window_axes = self.window_axes(x.rank());
+        ensure!(
+            self.update_window_dims.len() == window_axes.len(),
+            Structure,
+            "{op}: update_window_dims must have one entry for each of the window axes {window_axes:?} of {x}, found {:?}",
+            self.update_window_dims
+        );
+        ensure!(
+            updates.rank() == window_axes.len() + batch_rank,
+            Shape,
+            "{op}: the updates must have {} window and {batch_rank} batch axes, found {updates}",
+            window_axes.len()
+        );
+        check::increasing_axes(op, "update_window_dims axis", &self.update_window_dims, updates.rank(), updates)?;
+        for (&axis, &update_axis) in window_axes.iter().zip(&self.update_window_dims) {
+            ensure!(
+                updates.shape[update_axis] <= x.shape[axis],
+                Shape,
+                "{op}: the updates' axis {update_axis} must not exceed axis {axis} of {x}, found {updates}"
+            );
+        }
+        let batch = updates.shape.without(&self.update_window_dims);
+        ensure!(
+            batch[..] == indices.shape[..batch_rank],
+            Shape,
+            "{op}: the batch axes of updates and indices differ: {updates} without axes {:?} and {indices} without the last",
+            self.update_window_dims
+        );
+        Ok(vec![x.clone()])
     }
 }

@@ -1,5 +1,7 @@
 //! The transpose of max and min pooling.
 
+use crate::{Aval, DTypeSet, Result, Window, check, ensure};
+
 /// Parameters of `select_and_scatter_add`: `(source, operand) -> y` of the operand's shape. Each source element is added at the
 /// position of its window where the operand is greatest (or least); ties go to the first position.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -12,4 +14,31 @@ pub struct SelectAndScatterAdd {
     pub strides: Vec<usize>,
     /// Low and high padding.
     pub padding: Vec<(i64, i64)>,
+}
+
+impl SelectAndScatterAdd {
+    /// The window, which has no dilation.
+    pub fn window(&self) -> Window {
+        Window {
+            dimensions: self.dimensions.clone(),
+            strides: self.strides.clone(),
+            padding: self.padding.clone(),
+            base_dilation: vec![1; self.dimensions.len()],
+            window_dilation: vec![1; self.dimensions.len()],
+        }
+    }
+
+    pub(crate) fn infer(&self, inputs: &[Aval]) -> Result<Vec<Aval>> {
+        const NAME: &str = "select_and_scatter_add";
+        let [source, operand] = check::operands(NAME, inputs)?;
+        check::dtype(NAME, DTypeSet::REAL, source)?;
+        check::same_dtype(NAME, source, operand)?;
+        let windows = check::windows(NAME, &self.window(), operand)?;
+        ensure!(
+            source.shape == windows,
+            Shape,
+            "{NAME}: the source must have one element for each window, shape {windows}, found {source}"
+        );
+        Ok(vec![operand.clone()])
+    }
 }

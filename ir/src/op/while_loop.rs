@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::Program;
+use crate::op::scan::check_carry;
+use crate::{Aval, DType, Program, Result, check};
 
 /// Parameters of `while`: `(cond_consts…, body_consts…, carry…) -> carry…`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -15,4 +16,27 @@ pub struct While {
     pub cond_nconsts: usize,
     /// How many following inputs go to the body only.
     pub body_nconsts: usize,
+}
+
+impl While {
+    pub(crate) fn infer(&self, inputs: &[Aval]) -> Result<Vec<Aval>> {
+        const NAME: &str = "while";
+        let consts = self.cond_nconsts.checked_add(self.body_nconsts).filter(|&consts| consts <= inputs.len());
+        let Some(consts) = consts else {
+            crate::bail!(
+                Structure,
+                "{NAME}: expected {} constants of the condition and {} of the body, found {}",
+                self.cond_nconsts,
+                self.body_nconsts,
+                check::count(inputs.len(), "operand")
+            );
+        };
+        let (cond_consts, body_consts) = inputs[..consts].split_at(self.cond_nconsts);
+        let carry = &inputs[consts..];
+        let condition = check::signature(NAME, "the condition", &self.cond, &[cond_consts, carry].concat())?;
+        check::results(NAME, "the condition", &condition, &[Aval::scalar(DType::Bool)])?;
+        let after = check::signature(NAME, "the body", &self.body, &[body_consts, carry].concat())?;
+        check_carry(NAME, carry, &after)?;
+        Ok(after)
+    }
 }
