@@ -20,6 +20,7 @@ mod collective;
 mod cond;
 mod conv;
 mod custom_jvp;
+mod custom_linear;
 mod custom_vjp;
 mod dot_general;
 mod dynamic_slice;
@@ -284,6 +285,7 @@ impl Batcher<'_> {
             Op::Call { name, program } => self.call(name, program, inputs),
             Op::CustomJvp(custom) => self.custom_jvp(custom, inputs),
             Op::CustomVjp(custom) => self.custom_vjp(custom, inputs),
+            Op::CustomLinear(linear) => self.custom_linear(linear, inputs),
             Op::Remat(remat) => self.remat(remat, inputs),
             Op::DebugPrint(_) => self.one_lane_at_a_time(op, inputs),
             Op::Collective(collective) => self.collective(collective, inputs),
