@@ -4,7 +4,3 @@
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
-
-mod batch;
-
-pub use batch::{BatchAxis, batch, vmap};

@@ -17,16 +17,18 @@ pub mod infer;
 pub mod op;
 mod program;
 mod shape;
+pub mod text;
 
 pub use builder::Builder;
 pub use dtype::{DType, DTypeSet};
 pub use error::{Error, ErrorKind, Location, Result};
 pub use half::{bf16, f16};
 pub use op::{
-    ArgReduce, Binary, Collective, Combiner, Compare, Conv, Cumulative, CumulativeKind, CustomJvp, CustomLinear,
-    CustomVjp, DebugPrint, DotGeneral, Gather, IndexMode, Op, PadDim, Precision, Reducer, Remat, RematPolicy, Scan,
-    Scatter, SelectAndGatherAdd, SelectAndScatterAdd, Slice, Sort, Unary, While, Window,
+    ArgReduce, Binary, Collective, Combiner, Compare, Conv, Cumulative, CumulativeKind, CustomJvp, CustomVjp,
+    DebugPrint, DotGeneral, Gather, IndexMode, Op, PadDim, Precision, Reducer, Remat, RematPolicy, Scan, Scatter,
+    SelectAndGatherAdd, SelectAndScatterAdd, Slice, Sort, Unary, While, Window,
 };
 pub use program::{Atom, Eqn, Program, Var};
 pub use shape::{Aval, Indices, Shape};
 pub use tensor::{Complex64, Complex128, Data, Element, Scalar, Tensor};
+pub use text::ParseError;
