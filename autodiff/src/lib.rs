@@ -4,3 +4,7 @@
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+mod batch;
+
+pub use batch::{BatchAxis, batch, vmap};

@@ -13,7 +13,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::{Atom, CustomJvp, CustomVjp, Eqn, Op, Program, Remat, Scan, Var, While};
+use crate::{Atom, CustomJvp, CustomLinear, CustomVjp, Eqn, Op, Program, Remat, Scan, Var, While};
 
 impl Program {
     /// The program without equations whose results are not needed, here and in the programs inside ops. Equations with
@@ -108,6 +108,7 @@ impl Op {
                 *fwd = f(fwd);
                 *bwd = f(bwd);
             }
+            Op::CustomLinear(CustomLinear { bwd, .. }) => *bwd = f(bwd),
             Op::Unary(_)
             | Op::Binary(_)
             | Op::Compare(_)

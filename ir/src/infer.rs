@@ -67,6 +67,7 @@ pub fn infer(op: &Op, inputs: &[Aval]) -> Result<Vec<Aval>> {
         Op::Call { name, program } => call::infer(name, program, inputs),
         Op::CustomJvp(custom) => custom.infer(inputs),
         Op::CustomVjp(custom) => custom.infer(inputs),
+        Op::CustomLinear(custom) => custom.infer(inputs),
         Op::Remat(remat) => remat.infer(inputs),
         Op::DebugPrint(print) => print.infer(inputs),
         Op::Collective(collective) => collective.infer(inputs),

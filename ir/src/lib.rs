@@ -24,9 +24,9 @@ pub use dtype::{DType, DTypeSet};
 pub use error::{Error, ErrorKind, Location, Result};
 pub use half::{bf16, f16};
 pub use op::{
-    ArgReduce, Binary, Collective, Combiner, Compare, Conv, Cumulative, CumulativeKind, CustomJvp, CustomVjp,
-    DebugPrint, DotGeneral, Gather, IndexMode, Op, PadDim, Precision, Reducer, Remat, RematPolicy, Scan, Scatter,
-    SelectAndGatherAdd, SelectAndScatterAdd, Slice, Sort, Unary, While, Window,
+    ArgReduce, Binary, Collective, Combiner, Compare, Conv, Cumulative, CumulativeKind, CustomJvp, CustomLinear,
+    CustomVjp, DebugPrint, DotGeneral, Gather, IndexMode, Op, PadDim, Precision, Reducer, Remat, RematPolicy, Scan,
+    Scatter, SelectAndGatherAdd, SelectAndScatterAdd, Slice, Sort, Unary, While, Window,
 };
 pub use program::{Atom, Eqn, Program, Var};
 pub use shape::{Aval, Indices, Shape};

@@ -24,6 +24,7 @@ mod conv;
 pub(crate) mod convert;
 mod cumulative;
 mod custom_jvp;
+mod custom_linear;
 mod custom_vjp;
 mod debug_print;
 mod dot_general;
@@ -62,6 +63,7 @@ pub use collective::Collective;
 pub use conv::Conv;
 pub use cumulative::{Cumulative, CumulativeKind};
 pub use custom_jvp::CustomJvp;
+pub use custom_linear::CustomLinear;
 pub use custom_vjp::CustomVjp;
 pub use debug_print::DebugPrint;
 pub use dot_general::{DotGeneral, Precision};
@@ -514,6 +516,8 @@ pub enum Op {
     CustomJvp(CustomJvp),
     /// `custom_vjp_call`.
     CustomVjp(CustomVjp),
+    /// `custom_lin`: the tangents of a `custom_vjp_call`; only transposition can remove it, and it cannot be evaluated.
+    CustomLinear(CustomLinear),
     /// `checkpoint`: a call whose inner values are recomputed in the backward pass.
     Remat(Remat),
     /// `(x…) -> ()`: prints when the program runs.
@@ -586,6 +590,7 @@ impl Op {
             Op::Call { .. } => "jit",
             Op::CustomJvp(_) => "custom_jvp_call",
             Op::CustomVjp(_) => "custom_vjp_call",
+            Op::CustomLinear(_) => "custom_lin",
             Op::Remat(_) => "checkpoint",
             Op::DebugPrint(_) => "debug_print",
             Op::Collective(collective) => collective.name(),
@@ -607,6 +612,7 @@ impl Op {
             Op::Call { program, .. } => vec![program],
             Op::CustomJvp(CustomJvp { call, jvp, .. }) => vec![call, jvp],
             Op::CustomVjp(CustomVjp { call, fwd, bwd, .. }) => vec![call, fwd, bwd],
+            Op::CustomLinear(CustomLinear { bwd, .. }) => vec![bwd],
             Op::Remat(Remat { program, .. }) => vec![program],
             Op::Unary(_)
             | Op::Binary(_)

@@ -1,6 +1,6 @@
 //! The structural difference of two programs: names do not matter, order and operands do.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use super::print::{equation_line, names};
 use crate::{Atom, Aval, Eqn, Op, Program, Var};
@@ -100,11 +100,22 @@ impl Difference<'_> {
 
     fn equations(&mut self) {
         let (before, after) = (self.before, self.after);
+        // The results of an equation that takes the place of another count as the same, so that their uses are not reported.
+        let mut replaced: VecDeque<&Eqn> = VecDeque::new();
         for change in alignment(&shapes(before), &shapes(after)) {
             match change {
-                Change::Removed(i) => self.removed(&before.eqns[i]),
-                Change::Added(j) => self.added(&after.eqns[j]),
+                Change::Removed(i) => {
+                    self.removed(&before.eqns[i]);
+                    replaced.push_back(&before.eqns[i]);
+                }
+                Change::Added(j) => {
+                    self.added(&after.eqns[j]);
+                    if let Some(old) = replaced.pop_front() {
+                        self.pair(&old.outputs, &after.eqns[j].outputs);
+                    }
+                }
                 Change::Kept(i, j) => {
+                    replaced.clear();
                     let (old, new) = (&before.eqns[i], &after.eqns[j]);
                     if !self.same_atoms(&old.inputs, &new.inputs) {
                         self.removed(old);

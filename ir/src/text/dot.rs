@@ -109,6 +109,7 @@ impl Graph {
                 | Param::Int(_)
                 | Param::Name(_)
                 | Param::Scalar(_)
+                | Param::Aval(_)
                 | Param::List(_)
                 | Param::Record(..) => vec![],
             };

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use super::param::{Field, Param, Params};
 use super::read::{Read, Reader};
 use crate::op::{
-    ArgReduce, Collective, Combiner, Conv, Cumulative, CumulativeKind, CustomJvp, CustomVjp, DebugPrint, DotGeneral,
-    Gather, IndexMode, Precision, Remat, Scan, Scatter, SelectAndGatherAdd, SelectAndScatterAdd, Slice, Sort, While,
-    Window,
+    ArgReduce, Collective, Combiner, Conv, Cumulative, CumulativeKind, CustomJvp, CustomLinear, CustomVjp, DebugPrint,
+    DotGeneral, Gather, IndexMode, Precision, Remat, Scan, Scatter, SelectAndGatherAdd, SelectAndScatterAdd, Slice,
+    Sort, While, Window,
 };
 use crate::{Binary, Compare, Op, Reducer, Unary};
 
@@ -105,6 +105,11 @@ pub fn params(op: &Op) -> Vec<(&'static str, Param)> {
             ("call_jaxpr", call.to_param()),
             ("fwd_jaxpr", fwd.to_param()),
             ("num_consts", num_consts.to_param()),
+        ],
+        Op::CustomLinear(CustomLinear { bwd, num_residuals, outputs }) => vec![
+            ("bwd_jaxpr", bwd.to_param()),
+            ("num_res", num_residuals.to_param()),
+            ("out_avals", outputs.to_param()),
         ],
         Op::Remat(Remat { program, policy, differentiated }) => vec![
             ("differentiated", differentiated.to_param()),
@@ -273,6 +278,7 @@ const STRUCTURED: &[&str] = &[
     "jit",
     "custom_jvp_call",
     "custom_vjp_call",
+    "custom_lin",
     "checkpoint",
     "debug_print",
     "psum",
@@ -388,6 +394,11 @@ pub(super) fn from_params(name: &str, p: &mut Reader<'_>) -> Read<Option<Op>> {
             fwd: p.take("fwd_jaxpr")?,
             bwd: p.take("bwd_jaxpr")?,
             num_consts: p.take_or("num_consts", 0)?,
+        }),
+        "custom_lin" => Op::CustomLinear(CustomLinear {
+            bwd: p.take("bwd_jaxpr")?,
+            num_residuals: p.take("num_res")?,
+            outputs: p.take("out_avals")?,
         }),
         "checkpoint" => Op::Remat(Remat {
             program: p.take("jaxpr")?,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{DType, IndexMode, PadDim, Precision, Program, RematPolicy, Scalar, Shape};
+use crate::{Aval, DType, IndexMode, PadDim, Precision, Program, RematPolicy, Scalar, Shape};
 
 /// A parameter's value in text.
 #[derive(Clone, PartialEq, Debug)]
@@ -17,6 +17,8 @@ pub enum Param {
     Name(Arc<str>),
     /// `1.0:f32`.
     Scalar(Scalar),
+    /// `f32[2,3]`.
+    Aval(Aval),
     /// `(0, 1)`; `(0,)` for one item.
     Tuple(Vec<Param>),
     /// `[0, 1]`.
@@ -112,6 +114,18 @@ impl Field for Arc<Program> {
     }
 }
 
+impl Field for Aval {
+    fn expected() -> String {
+        "a type, as f32[2,3]".to_string()
+    }
+    fn to_param(&self) -> Param {
+        Param::Aval(self.clone())
+    }
+    fn from_param(param: &Param) -> Option<Aval> {
+        if let Param::Aval(aval) = param { Some(aval.clone()) } else { None }
+    }
+}
+
 impl<T: Field> Field for Vec<T> {
     fn expected() -> String {
         format!("a tuple, each item {}", T::expected())
@@ -183,6 +197,7 @@ impl Field for Option<Scalar> {
             Param::Bool(value) => Some(Some(Scalar::new(*value))),
             Param::Int(_)
             | Param::Name(_)
+            | Param::Aval(_)
             | Param::Tuple(_)
             | Param::List(_)
             | Param::Record(..)

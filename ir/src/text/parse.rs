@@ -8,7 +8,7 @@
 //! literal   = "True" | "False" | number ":" dtype | "(" number number "j" ")" ":" dtype
 //! contents  = "{" { element } "}" | "0x" hexadecimal bytes
 //! value     = "None" | "True" | "False" | integer | word | string | literal | program
-//!           | "(" [ value { "," value } ] ")" | "[" [ value { "," value } ] "]" | word "(" { name "=" value "," } ")"
+//!           | dtype "[" extents "]" | "(" [ value { "," value } ] ")" | "[" [ value { "," value } ] "]" | word "(" { name "=" value "," } ")"
 //! ```
 
 use std::collections::HashMap;
@@ -494,6 +494,7 @@ impl<'t> Parser<'t> {
                 let fields = self.nested(|parser| parser.entries(")"))?;
                 Ok(Param::Record(name.into(), fields.into_iter().map(|field| (field.name, field.value)).collect()))
             }
+            Kind::Word if self.at_ahead(1, "[") && DType::parse(token.text).is_some() => self.aval().map(Param::Aval),
             Kind::Word if !self.at_ahead(1, ":") => Ok(match self.advance().text {
                 "None" => Param::None,
                 "True" => Param::Bool(true),

@@ -206,6 +206,7 @@ impl Namer {
             Param::Int(value) => Doc::Text(value.to_string()),
             Param::Name(name) => Doc::Text(quoted(name)),
             Param::Scalar(value) => Doc::Text(value.to_string()),
+            Param::Aval(aval) => Doc::Text(aval.to_string()),
             Param::Tuple(items) => self.items("(", items, if items.len() == 1 { ",)" } else { ")" }),
             Param::List(items) => self.items("[", items, "]"),
             Param::Record(name, fields) => {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::op::{CustomJvp, CustomVjp, Remat, Scan, While};
+use crate::op::{CustomJvp, CustomLinear, CustomVjp, Remat, Scan, While};
 use crate::{Atom, Eqn, Op, Program, Var};
 
 impl Program {
@@ -59,6 +59,7 @@ fn renumbered_op(op: &Op) -> Op {
         Op::Call { program, .. } | Op::Remat(Remat { program, .. }) => *program = inner(program),
         Op::CustomJvp(CustomJvp { call, jvp, .. }) => (*call, *jvp) = (inner(call), inner(jvp)),
         Op::CustomVjp(CustomVjp { call, fwd, bwd, .. }) => (*call, *fwd, *bwd) = (inner(call), inner(fwd), inner(bwd)),
+        Op::CustomLinear(CustomLinear { bwd, .. }) => *bwd = inner(bwd),
         Op::Unary(_)
         | Op::Binary(_)
         | Op::Compare(_)

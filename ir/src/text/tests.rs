@@ -171,6 +171,13 @@ const STRUCTURED: &[&str] = &[
       num_consts=0
     ] a
   in (b,) }",
+    "{ lambda ; a:f32[] b:f32[]. let
+    c:f32[] = custom_lin[
+      bwd_jaxpr={ lambda ; d:f32[] e:f32[]. let f:f32[] = mul d e in (f,) }
+      num_res=1
+      out_avals=(f32[],)
+    ] a b
+  in (c,) }",
     "{ lambda ; a:f32[]. let
     b:f32[] = checkpoint[
       differentiated=False
