@@ -14,6 +14,7 @@ mod dce;
 mod dtype;
 mod error;
 pub mod infer;
+pub mod math;
 pub mod op;
 mod program;
 mod shape;

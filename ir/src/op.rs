@@ -67,7 +67,7 @@ pub use custom_linear::CustomLinear;
 pub use custom_vjp::CustomVjp;
 pub use debug_print::DebugPrint;
 pub use dot_general::{DotGeneral, Precision};
-pub use elementwise::Element as ScalarSemantics;
+pub use elementwise::ScalarSemantics;
 pub use gather::{Gather, IndexMode};
 pub use pad::PadDim;
 pub use reduce_window::Window;

@@ -139,8 +139,8 @@ elements! {
     U16 u16, x => Complex128::new(x as f64, 0.0), z => z.re as u16, [x as u64, 0], b => b[0] as u16;
     U32 u32, x => Complex128::new(x as f64, 0.0), z => z.re as u32, [x as u64, 0], b => b[0] as u32;
     U64 u64, x => Complex128::new(x as f64, 0.0), z => z.re as u64, [x, 0], b => b[0];
-    F16 f16, x => Complex128::new(x.to_f64(), 0.0), z => f16::from_f64(z.re), [x.to_bits() as u64, 0], b => f16::from_bits(b[0] as u16);
-    BF16 bf16, x => Complex128::new(x.to_f64(), 0.0), z => bf16::from_f64(z.re), [x.to_bits() as u64, 0], b => bf16::from_bits(b[0] as u16);
+    F16 f16, x => Complex128::new(x.to_f64(), 0.0), z => <f16 as crate::math::Float>::from_f64(z.re), [x.to_bits() as u64, 0], b => f16::from_bits(b[0] as u16);
+    BF16 bf16, x => Complex128::new(x.to_f64(), 0.0), z => <bf16 as crate::math::Float>::from_f64(z.re), [x.to_bits() as u64, 0], b => bf16::from_bits(b[0] as u16);
     F32 f32, x => Complex128::new(x as f64, 0.0), z => z.re as f32, [x.to_bits() as u64, 0], b => f32::from_bits(b[0] as u32);
     F64 f64, x => Complex128::new(x, 0.0), z => z.re, [x.to_bits(), 0], b => f64::from_bits(b[0]);
     C64 Complex64, x => Complex128::new(x.re as f64, x.im as f64), z => Complex64::new(z.re as f32, z.im as f32), [x.re.to_bits() as u64, x.im.to_bits() as u64], b => Complex64::new(f32::from_bits(b[0] as u32), f32::from_bits(b[1] as u32));
