@@ -13,16 +13,19 @@ mod check;
 mod dce;
 mod dtype;
 mod error;
+pub mod eval;
 pub mod infer;
 pub mod math;
 pub mod op;
 mod program;
 mod shape;
 pub mod text;
+mod verify;
 
 pub use builder::Builder;
 pub use dtype::{DType, DTypeSet};
 pub use error::{Error, ErrorKind, Location, Result};
+pub use eval::{Interpreter, eval, eval_op};
 pub use half::{bf16, f16};
 pub use op::{
     ArgReduce, Binary, Collective, Combiner, Compare, Conv, Cumulative, CumulativeKind, CustomJvp, CustomLinear,
@@ -33,3 +36,4 @@ pub use program::{Atom, Eqn, Program, Var};
 pub use shape::{Aval, Indices, Shape};
 pub use tensor::{Complex64, Complex128, Data, Element, Scalar, Tensor};
 pub use text::ParseError;
+pub use verify::{verify, verify_with_axes};

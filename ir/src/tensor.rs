@@ -227,6 +227,17 @@ impl Tensor {
         with_element!(self.dtype(), T => Scalar::new(self.as_slice::<T>()[position]))
     }
 
+    /// A function of each element.
+    pub(crate) fn map<S: Element, D: Element>(&self, f: impl Fn(S) -> D) -> Tensor {
+        Tensor::from_vec(self.shape.clone(), self.as_slice::<S>().iter().map(|&x| f(x)).collect::<Vec<D>>())
+    }
+
+    /// A function of the elements of two tensors of one shape.
+    pub(crate) fn zip<S: Element, D: Element>(&self, other: &Tensor, f: impl Fn(S, S) -> D) -> Tensor {
+        let pairs = self.as_slice::<S>().iter().zip(other.as_slice::<S>());
+        Tensor::from_vec(self.shape.clone(), pairs.map(|(&x, &y)| f(x, y)).collect::<Vec<D>>())
+    }
+
     /// The same elements under another shape of the same size.
     pub fn reshape(&self, shape: impl Into<Shape>) -> Tensor {
         let shape = shape.into();

@@ -1,6 +1,8 @@
 //! `argmax`, `argmin`: the position of an extreme value along an axis.
 
-use crate::{Aval, DType, DTypeSet, Result, check, ensure};
+use crate::eval::order::{self, Nan};
+use crate::op::reduce;
+use crate::{Aval, DType, DTypeSet, Result, Scalar, Shape, Tensor, check, ensure};
 
 /// Parameters of `argmax` and `argmin`: `(x) -> indices` without the axis. The first NaN wins; ties go to the lowest index.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -35,5 +37,23 @@ impl ArgReduce {
             self.index_dtype
         );
         Ok(vec![Aval::new(self.index_dtype, x.shape.without(&[self.axis]))])
+    }
+}
+
+impl ArgReduce {
+    pub(crate) fn eval(&self, x: &Tensor) -> Tensor {
+        let x = reduce::rows(x, &[self.axis]);
+        let shape: Shape = x.shape()[..x.shape().rank() - 1].into();
+        let length = x.shape()[x.shape().rank() - 1];
+        let ranks = order::ranks(&x, Nan::winning(self.largest));
+        let winner = |row: usize| {
+            let first = row * length;
+            order::extreme(&ranks, first..first + length, self.largest).expect("verified: the axis is not empty")
+                - first
+        };
+        with_element!(self.index_dtype, T => {
+            let winners = (0..shape.size()).map(|row| Scalar::from_i64(self.index_dtype, winner(row) as i64).get());
+            Tensor::from_vec(shape.clone(), winners.collect::<Vec<T>>())
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Elementwise ops of two operands.
 
-use crate::{Aval, Binary, DType, Result, check};
+use crate::{Aval, Binary, Complex64, Complex128, DType, Result, Tensor, check};
 
 impl Binary {
     /// The dtype of the result for operands of an accepted dtype.
@@ -36,5 +36,15 @@ impl Binary {
         check::dtype(self.name(), self.accepts(), x)?;
         check::same_aval(self.name(), x, y)?;
         Ok(vec![x.with_dtype(self.result_dtype(x.dtype))])
+    }
+}
+
+impl Binary {
+    pub(crate) fn eval_tensor(self, x: &Tensor, y: &Tensor) -> Tensor {
+        let dtype = x.dtype();
+        if self.result_dtype(dtype) == dtype {
+            return with_element!(dtype, T => x.zip(y, |x: T, y: T| self.eval([x, y])));
+        }
+        if dtype == DType::F32 { x.zip(y, Complex64::new) } else { x.zip(y, Complex128::new) }
     }
 }

@@ -1,6 +1,6 @@
 //! `bitcast_convert_type`: the same bits as another type.
 
-use crate::{Aval, DType, Result, check, ensure};
+use crate::{Aval, DType, Result, Tensor, check, ensure};
 
 const NAME: &str = "bitcast_convert_type";
 
@@ -26,4 +26,14 @@ pub(crate) fn infer(dtype: DType, inputs: &[Aval]) -> Result<Vec<Aval>> {
         x.dtype
     );
     Ok(vec![Aval::new(dtype, &x.shape[..x.rank() - 1])])
+}
+
+/// Wide elements are made of narrow ones, the least significant first.
+pub(crate) fn eval(dtype: DType, x: &Tensor, output: &Aval) -> Tensor {
+    let mut bytes = x.to_bytes();
+    if cfg!(target_endian = "big") {
+        bytes.chunks_mut(x.dtype().size()).for_each(<[u8]>::reverse);
+        bytes.chunks_mut(dtype.size()).for_each(<[u8]>::reverse);
+    }
+    Tensor::from_bytes(output, &bytes)
 }

@@ -1,6 +1,7 @@
 //! `broadcast_in_dim`: new axes, and extents of 1 repeated.
 
-use crate::{Aval, Result, Shape, check, ensure};
+use crate::eval::strided::{Positions, pick};
+use crate::{Aval, Result, Shape, Tensor, check, ensure};
 
 const NAME: &str = "broadcast_in_dim";
 
@@ -18,4 +19,17 @@ pub(crate) fn infer(shape: &Shape, dims: &[usize], inputs: &[Aval]) -> Result<Ve
         );
     }
     Ok(vec![x.with_shape(shape.clone())])
+}
+
+pub(crate) fn eval(shape: &Shape, dims: &[usize], x: &Tensor) -> Tensor {
+    let mut strides = vec![0; shape.rank()];
+    for ((&dim, &extent), &stride) in dims.iter().zip(x.shape().iter()).zip(&x.shape().strides()) {
+        strides[dim] = if extent == 1 { 0 } else { stride as isize };
+    }
+    pick(x, shape, Positions::new(shape, 0, strides))
+}
+
+/// A scalar repeated over a shape; a tensor of that shape itself.
+pub(crate) fn spread(x: &Tensor, shape: &Shape) -> Tensor {
+    if x.shape() == shape { x.clone() } else { eval(shape, &[], x) }
 }

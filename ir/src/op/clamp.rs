@@ -1,6 +1,7 @@
 //! `clamp`: an array limited from both sides.
 
-use crate::{Aval, DTypeSet, Result, check, ensure};
+use crate::op::broadcast_in_dim;
+use crate::{Aval, Binary, DTypeSet, Result, Tensor, check, ensure};
 
 const NAME: &str = "clamp";
 
@@ -16,4 +17,10 @@ pub(crate) fn infer(inputs: &[Aval]) -> Result<Vec<Aval>> {
         );
     }
     Ok(vec![x.clone()])
+}
+
+pub(crate) fn eval(min: &Tensor, x: &Tensor, max: &Tensor) -> Tensor {
+    let min = broadcast_in_dim::spread(min, x.shape());
+    let max = broadcast_in_dim::spread(max, x.shape());
+    Binary::Min.eval_tensor(&Binary::Max.eval_tensor(x, &min), &max)
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{Aval, DType, Program, Result, check, ensure};
+use crate::eval::Interpreter;
+use crate::eval::strided::index_values;
+use crate::{Aval, DType, Program, Result, Tensor, check, ensure};
 
 const NAME: &str = "cond";
 
@@ -25,4 +27,10 @@ pub(crate) fn infer(branches: &[Arc<Program>], inputs: &[Aval]) -> Result<Vec<Av
         check::results(NAME, &role, &found, &results)?;
     }
     Ok(results)
+}
+
+pub(crate) fn eval(interpreter: &mut Interpreter, branches: &[Arc<Program>], inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    let last = branches.len() as i64 - 1;
+    let index = index_values(&inputs[0])[0].clamp(0, last) as usize;
+    interpreter.call(&branches[index], &inputs[1..])
 }

@@ -1,6 +1,10 @@
 //! General convolution.
 
-use crate::{Aval, DType, Result, Shape, check, ensure};
+use crate::eval::sum::{accumulate, dot};
+use crate::eval::window::{Slide, Tap};
+use crate::op::dot_general::wider;
+use crate::op::{ScalarSemantics, transpose};
+use crate::{Aval, DType, Result, Shape, Tensor, check, ensure};
 
 /// Parameters of `conv_general_dilated`: `(lhs, rhs) -> y`. Each `…_spec` lists axes in the order batch (or output feature),
 /// feature (or input feature), then spatial axes.
@@ -103,4 +107,94 @@ impl Conv {
         );
         Ok(out_features)
     }
+}
+
+impl Conv {
+    pub(crate) fn eval(&self, lhs: &Tensor, rhs: &Tensor, output: &Aval) -> Tensor {
+        let lhs = transpose::permute(lhs, &self.lhs_spec);
+        let rhs = transpose::permute(rhs, &self.rhs_spec);
+        let result: Shape = self.out_spec.iter().map(|&axis| output.shape[axis]).collect();
+        let taps = self.taps(lhs.shape(), rhs.shape(), &result);
+        let dtype = wider(lhs.dtype(), self.preferred);
+        let values = accumulate(&[&lhs, &rhs], dtype, self.preferred, |operands, dtype| {
+            with_element!(dtype, T => {
+                let values: Vec<T> = self.convolve(&operands[0], &operands[1], &result, &taps);
+                Tensor::from_vec(result.clone(), values)
+            })
+        });
+        transpose::permute(&values, &transpose::inverse(&self.out_spec))
+    }
+
+    /// For each spatial position of the result the elements of the lhs that its window meets, as flat positions within
+    /// the spatial axes of the operands. Padding and the gaps of dilation are not among them.
+    fn taps(&self, lhs: &Shape, rhs: &Shape, result: &Shape) -> Vec<Vec<Tap>> {
+        let (lhs_strides, rhs_strides) = (lhs.strides(), rhs.strides());
+        let mut all = vec![vec![Tap { window: 0, operand: 0 }]];
+        for i in 0..self.window_strides.len() {
+            let axis = i + 2;
+            let slide = Slide {
+                extent: lhs[axis],
+                window: rhs[axis],
+                stride: self.window_strides[i],
+                low: self.padding[i].0,
+                base_dilation: self.lhs_dilation[i],
+                window_dilation: self.rhs_dilation[i],
+            };
+            let along_axis = slide.taps(result[axis]);
+            let extend = |before: &Vec<Tap>, along: &Vec<Tap>| -> Vec<Tap> {
+                let combined = before.iter().flat_map(|b| {
+                    along.iter().map(|a| Tap {
+                        window: b.window + a.window * rhs_strides[axis],
+                        operand: b.operand + a.operand * lhs_strides[axis],
+                    })
+                });
+                combined.collect()
+            };
+            all = all.iter().flat_map(|before| along_axis.iter().map(|along| extend(before, along))).collect();
+        }
+        all
+    }
+
+    /// The result in the order batch, feature, spatial, for operands in that order.
+    fn convolve<T: ScalarSemantics>(&self, lhs: &Tensor, rhs: &Tensor, result: &Shape, taps: &[Vec<Tap>]) -> Vec<T> {
+        let (batches, features) = (result[0], result[1]);
+        let group_inputs = rhs.shape()[1];
+        let lhs_features = lhs.shape()[1];
+        let lhs_area: usize = lhs.shape()[2..].iter().product();
+        let rhs_area: usize = rhs.shape()[2..].iter().product();
+        let (lhs, rhs) = (lhs.as_slice::<T>(), rhs.as_slice::<T>());
+        let groups = self.feature_group_count * self.batch_group_count;
+        let group_features = features / groups;
+        let mut values = vec![T::default(); result.size()];
+        let (mut patch, mut weights) = (Vec::new(), Vec::new());
+        for (at, taps) in taps.iter().enumerate() {
+            for group in 0..groups {
+                weights.clear();
+                for filter in 0..group_features * group_inputs {
+                    let first = (group * group_features * group_inputs + filter) * rhs_area;
+                    weights.extend(taps.iter().map(|tap| rhs[first + tap.window]));
+                }
+                let length = group_inputs * taps.len();
+                for batch in 0..batches {
+                    // Feature groups divide the input features; batch groups divide the batches of the lhs.
+                    let lhs_batch = if self.batch_group_count > 1 { group * batches + batch } else { batch };
+                    let first_input = if self.feature_group_count > 1 { group * group_inputs } else { 0 };
+                    patch.clear();
+                    for input in first_input..first_input + group_inputs {
+                        let first = (lhs_batch * lhs_features + input) * lhs_area;
+                        patch.extend(taps.iter().map(|tap| lhs[first + tap.operand]));
+                    }
+                    for feature in 0..group_features {
+                        let place = (batch * features + group * group_features + feature) * taps_count(result) + at;
+                        values[place] = dot(&patch, &weights[feature * length..(feature + 1) * length]);
+                    }
+                }
+            }
+        }
+        values
+    }
+}
+
+fn taps_count(result: &Shape) -> usize {
+    result[2..].iter().product()
 }

@@ -1,6 +1,8 @@
 //! Cumulative ops along an axis.
 
-use crate::{Aval, Binary, DTypeSet, Result, check};
+use crate::eval::sum::{accumulate, prefix_sums};
+use crate::op::{ScalarSemantics, transpose};
+use crate::{Aval, Binary, DTypeSet, Result, Tensor, check};
 
 /// What a cumulative op accumulates.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -61,4 +63,52 @@ impl Cumulative {
         check::axis(self.name(), "axis", self.axis, x.rank(), x)?;
         Ok(vec![x.clone()])
     }
+}
+
+impl Cumulative {
+    pub(crate) fn eval(&self, x: &Tensor) -> Tensor {
+        let permutation = transpose::last(self.axis, x.shape().rank());
+        let length = x.shape()[self.axis];
+        let lanes = transpose::permute(x, &permutation);
+        let result = accumulate(&[&lanes], x.dtype(), x.dtype(), |operands, dtype| {
+            with_element!(dtype, T => {
+                let mut values = operands[0].to_vec::<T>();
+                // An axis without elements has no lanes either.
+                for lane in values.chunks_exact_mut(length.max(1)) {
+                    self.accumulate(lane);
+                }
+                Tensor::from_vec(lanes.shape().clone(), values)
+            })
+        });
+        transpose::permute(&result, &transpose::inverse(&permutation))
+    }
+
+    fn accumulate<T: ScalarSemantics>(&self, lane: &mut [T]) {
+        if self.reverse {
+            lane.reverse();
+        }
+        match self.kind {
+            CumulativeKind::Sum => prefix_sums(lane),
+            CumulativeKind::Prod => accumulate_by(lane, T::mul),
+            CumulativeKind::Max => accumulate_by(lane, T::max),
+            CumulativeKind::Min => accumulate_by(lane, T::min),
+            CumulativeKind::LogSumExp => accumulate_by(lane, log_add_exp),
+        }
+        if self.reverse {
+            lane.reverse();
+        }
+    }
+}
+
+fn accumulate_by<T: Copy>(lane: &mut [T], combine: impl Fn(T, T) -> T) {
+    for i in 1..lane.len() {
+        lane[i] = combine(lane[i - 1], lane[i]);
+    }
+}
+
+/// log(exp(x) + exp(y)) as the greater operand plus a correction that cannot overflow. Where the difference is NaN the
+/// operands are equal infinities or one is NaN, and the sum is right.
+fn log_add_exp<T: ScalarSemantics>(x: T, y: T) -> T {
+    let difference = x.sub(y);
+    if difference != difference { x.add(y) } else { x.max(y).add(difference.abs().neg().exp().log1p()) }
 }

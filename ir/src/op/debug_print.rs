@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Aval, Result, bail, check, ensure};
+use crate::{Aval, DType, Element, Result, Tensor, bail, check, ensure};
 
 /// Parameters of `debug_print`: `(x…) -> ()`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -54,5 +54,54 @@ impl DebugPrint {
             self.format
         );
         Ok(vec![])
+    }
+}
+
+impl DebugPrint {
+    /// The text with each operand in its place: scalars as Rust writes them, arrays in nested brackets. Braces that are no
+    /// place of an operand, and places without an operand, print as nothing.
+    pub fn render(&self, operands: &[Tensor]) -> String {
+        let mut operands = operands.iter();
+        let mut text = String::new();
+        for piece in self.pieces().unwrap_or_default() {
+            match piece {
+                Piece::Text(part) => text.push_str(part),
+                Piece::Operand => {
+                    if let Some(operand) = operands.next() {
+                        write_nested(&mut text, operand, 0, 0);
+                    }
+                }
+            }
+        }
+        text
+    }
+}
+
+/// Writes what lies under one index of the axes before `axis`, which begins at `position`.
+fn write_nested(text: &mut String, x: &Tensor, axis: usize, position: usize) {
+    if axis == x.shape().rank() {
+        text.push_str(&with_element!(x.dtype(), T => display(x.as_slice::<T>()[position])));
+        return;
+    }
+    let step: usize = x.shape()[axis + 1..].iter().product();
+    text.push('[');
+    for i in 0..x.shape()[axis] {
+        if i > 0 {
+            text.push_str(", ");
+        }
+        write_nested(text, x, axis + 1, position + i * step);
+    }
+    text.push(']');
+}
+
+fn display<T: Element>(value: T) -> String {
+    if !T::DTYPE.is_complex() {
+        return format!("{value:?}");
+    }
+    let z = value.to_c128();
+    if T::DTYPE == DType::C64 {
+        format!("{:?}{:+?}i", z.re as f32, z.im as f32)
+    } else {
+        format!("{:?}{:+?}i", z.re, z.im)
     }
 }

@@ -1,6 +1,8 @@
 //! General dot products.
 
-use crate::{Aval, DType, Result, Shape, check, ensure};
+use crate::eval::sum::{accumulate, dot};
+use crate::op::transpose;
+use crate::{Aval, DType, Result, Shape, Tensor, check, ensure};
 
 /// How exactly a dot multiplies on hardware that has a choice.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -76,4 +78,39 @@ impl DotGeneral {
         let rhs_free = self.rhs_free(rhs.rank()).into_iter().map(|axis| rhs.shape[axis]);
         Ok(vec![Aval::new(self.preferred, batch.chain(lhs_free).chain(rhs_free).collect::<Shape>())])
     }
+}
+
+impl DotGeneral {
+    pub(crate) fn eval(&self, lhs: &Tensor, rhs: &Tensor, output: &Aval) -> Tensor {
+        let extents = |x: &Tensor, axes: &[usize]| axes.iter().map(|&axis| x.shape()[axis]).product::<usize>();
+        let (lhs_free, rhs_free) = (self.lhs_free(lhs.shape().rank()), self.rhs_free(rhs.shape().rank()));
+        let lhs_order = [&self.lhs_batch[..], &lhs_free, &self.lhs_contracting].concat();
+        let rhs_order = [&self.rhs_batch[..], &rhs_free, &self.rhs_contracting].concat();
+        let (batches, rows, columns) =
+            (extents(lhs, &self.lhs_batch), extents(lhs, &lhs_free), extents(rhs, &rhs_free));
+        let length = extents(lhs, &self.lhs_contracting);
+        let lhs = transpose::permute(lhs, &lhs_order);
+        let rhs = transpose::permute(rhs, &rhs_order);
+        accumulate(&[&lhs, &rhs], wider(lhs.dtype(), self.preferred), self.preferred, |operands, dtype| {
+            with_element!(dtype, T => {
+                let (lhs, rhs) = (operands[0].as_slice::<T>(), operands[1].as_slice::<T>());
+                let mut values: Vec<T> = Vec::with_capacity(output.size());
+                for batch in 0..batches {
+                    for row in batch * rows..(batch + 1) * rows {
+                        let lhs = &lhs[row * length..(row + 1) * length];
+                        for column in batch * columns..(batch + 1) * columns {
+                            values.push(dot(lhs, &rhs[column * length..(column + 1) * length]));
+                        }
+                    }
+                }
+                Tensor::from_vec(output.shape.clone(), values)
+            })
+        })
+    }
+}
+
+/// The dtype in which products of `operand` are summed for a result of `preferred`: `preferred`, unless it is the
+/// narrower float.
+pub(crate) fn wider(operand: DType, preferred: DType) -> DType {
+    if operand.is_inexact() && operand.size() > preferred.size() { operand } else { preferred }
 }

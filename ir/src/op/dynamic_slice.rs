@@ -1,6 +1,7 @@
 //! `dynamic_slice`: a window at a computed position.
 
-use crate::{Aval, Result, Shape, check, ensure};
+use crate::eval::strided::{Positions, clamp_start, index_values, pick};
+use crate::{Aval, Result, Shape, Tensor, check, ensure};
 
 const NAME: &str = "dynamic_slice";
 
@@ -27,4 +28,17 @@ pub(crate) fn infer_starts(op: &str, x: &Aval, sizes: &Shape, starts: &[Aval]) -
         );
     }
     Ok(())
+}
+
+/// Where a window of `sizes` begins in an array of `shape`: as close to the starts as it fits.
+pub(crate) fn clamped_starts(shape: &Shape, sizes: &Shape, starts: &[Tensor]) -> Vec<usize> {
+    let clamp = |(axis, start): (usize, &Tensor)| {
+        clamp_start(index_values(start)[0], shape[axis], sizes[axis]).expect("verified: the window fits")
+    };
+    starts.iter().enumerate().map(clamp).collect()
+}
+
+pub(crate) fn eval(sizes: &Shape, x: &Tensor, starts: &[Tensor]) -> Tensor {
+    let starts = clamped_starts(x.shape(), sizes, starts);
+    pick(x, sizes, Positions::of_box(x.shape(), &starts, sizes, &vec![1; sizes.rank()]))
 }

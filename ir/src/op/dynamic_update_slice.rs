@@ -1,7 +1,8 @@
 //! `dynamic_update_slice`: an array with a window at a computed position replaced.
 
+use crate::eval::strided::Positions;
 use crate::op::dynamic_slice;
-use crate::{Aval, Result, check, ensure};
+use crate::{Aval, Result, Tensor, check, ensure};
 
 const NAME: &str = "dynamic_update_slice";
 
@@ -21,4 +22,16 @@ pub(crate) fn infer(inputs: &[Aval]) -> Result<Vec<Aval>> {
     );
     dynamic_slice::infer_starts(NAME, x, &update.shape, starts)?;
     Ok(vec![x.clone()])
+}
+
+pub(crate) fn eval(x: &Tensor, update: &Tensor, starts: &[Tensor]) -> Tensor {
+    let starts = dynamic_slice::clamped_starts(x.shape(), update.shape(), starts);
+    let to = Positions::of_box(x.shape(), &starts, update.shape(), &vec![1; starts.len()]);
+    with_element!(x.dtype(), T => {
+        let mut values = x.to_vec::<T>();
+        for (to, &value) in to.zip(update.as_slice::<T>()) {
+            values[to] = value;
+        }
+        Tensor::from_vec(x.shape().clone(), values)
+    })
 }

@@ -1,6 +1,7 @@
 //! Gather: windows of an array at computed positions.
 
-use crate::{Aval, Result, Scalar, Shape, check, ensure};
+use crate::eval::strided::{Positions, clamp_start, index_values};
+use crate::{Aval, DType, Result, Scalar, Shape, Tensor, check, ensure};
 
 /// What happens to windows that do not fit.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -159,4 +160,90 @@ pub(crate) fn check_left_out(op: &str, x: &Aval, name: &str, left_out: &[usize],
         ensure!(!batching.contains(axis), Parameter, "{op}: axis {axis} is in both {name} and the batching axes");
     }
     Ok(())
+}
+
+impl Gather {
+    pub(crate) fn eval(&self, x: &Tensor, indices: &Tensor, output: &Aval) -> Tensor {
+        let shape = x.shape();
+        let fill = self.fill_value.unwrap_or_else(|| default_fill(x.dtype()));
+        let batch: Shape = indices.shape()[..indices.shape().rank() - 1].into();
+        let starts = WindowStarts {
+            shape,
+            sizes: &self.slice_sizes,
+            map: &self.start_index_map,
+            batching: &self.operand_batching_dims,
+            indices_batching: &self.start_indices_batching_dims,
+            drop_outside: self.mode == IndexMode::FillOrDrop,
+        };
+        let window: Shape = self.offset_dims.iter().map(|&axis| output.shape[axis]).collect();
+        let steps = |shape: &Shape, axes: &[usize]| -> Vec<isize> {
+            let strides = shape.strides();
+            axes.iter().map(|&axis| strides[axis] as isize).collect()
+        };
+        let batch_axes: Vec<usize> = (0..output.rank()).filter(|axis| !self.offset_dims.contains(axis)).collect();
+        let from: Vec<usize> = Positions::new(&window, 0, steps(shape, &self.window_axes(shape.rank()))).collect();
+        let to: Vec<usize> = Positions::new(&window, 0, steps(&output.shape, &self.offset_dims)).collect();
+        let begins: Vec<usize> = Positions::new(&batch, 0, steps(&output.shape, &batch_axes)).collect();
+        with_element!(x.dtype(), T => {
+            let source = x.as_slice::<T>();
+            let mut values = vec![fill.get::<T>(); output.size()];
+            for (begin, start) in begins.into_iter().zip(starts.of(indices)) {
+                if let Some(start) = start {
+                    for (to, from) in to.iter().zip(&from) {
+                        values[begin + to] = source[start + from];
+                    }
+                }
+            }
+            Tensor::from_vec(output.shape.clone(), values)
+        })
+    }
+}
+
+fn default_fill(dtype: DType) -> Scalar {
+    if dtype.is_signed_integer() {
+        Scalar::least(dtype)
+    } else if dtype.is_inexact() {
+        Scalar::from_f64(dtype, f64::NAN)
+    } else {
+        Scalar::greatest(dtype)
+    }
+}
+
+/// Where the windows of a gather or scatter begin in an array of `shape`.
+pub(crate) struct WindowStarts<'a> {
+    pub shape: &'a Shape,
+    /// The window's extents, one for each axis of the array.
+    pub sizes: &'a [usize],
+    /// For each component of the index vector its axis.
+    pub map: &'a [usize],
+    /// Axes whose start is the position along the paired axis of the indices.
+    pub batching: &'a [usize],
+    pub indices_batching: &'a [usize],
+    /// Whether a window that does not fit has no start; else it is moved so that it fits.
+    pub drop_outside: bool,
+}
+
+impl WindowStarts<'_> {
+    /// For each index vector, in row-major order, the flat position at which its window begins, if it has one.
+    pub(crate) fn of(&self, indices: &Tensor) -> Vec<Option<usize>> {
+        let batch: Shape = indices.shape()[..indices.shape().rank() - 1].into();
+        let strides = self.shape.strides();
+        let values = index_values(indices);
+        let start_of = |(number, at): (usize, Vec<usize>)| {
+            let mut position = 0;
+            for (&axis, &index_axis) in self.batching.iter().zip(self.indices_batching) {
+                position += at[index_axis] * strides[axis];
+            }
+            for (component, &axis) in self.map.iter().enumerate() {
+                let start = values[number * self.map.len() + component];
+                let clamped = clamp_start(start, self.shape[axis], self.sizes[axis])?;
+                if self.drop_outside && i64::try_from(clamped) != Ok(start) {
+                    return None;
+                }
+                position += clamped * strides[axis];
+            }
+            Some(position)
+        };
+        batch.indices().enumerate().map(start_of).collect()
+    }
 }

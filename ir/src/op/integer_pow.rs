@@ -1,6 +1,6 @@
 //! `integer_pow`: a power with a static integer exponent.
 
-use crate::{Aval, DTypeSet, Result, check, ensure};
+use crate::{Aval, DTypeSet, Result, Tensor, check, ensure, math};
 
 const NAME: &str = "integer_pow";
 
@@ -13,4 +13,8 @@ pub(crate) fn infer(exponent: i32, inputs: &[Aval]) -> Result<Vec<Aval>> {
         "{NAME}: a negative exponent needs a floating-point or complex operand, found {x} to the power {exponent}"
     );
     Ok(vec![x.clone()])
+}
+
+pub(crate) fn eval(exponent: i32, x: &Tensor) -> Tensor {
+    with_element!(x.dtype(), T => x.map(|x: T| math::integer_pow(x, exponent)))
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::{Aval, Program, Reducer, Result, check, ensure};
+use crate::eval::sum::{self, accumulate};
+use crate::eval::{Interpreter, Prepared};
+use crate::op::{scan, transpose};
+use crate::{Aval, Program, Reducer, Result, Shape, Tensor, check, ensure};
 
 pub(crate) fn infer(op: &str, reducer: Reducer, axes: &[usize], inputs: &[Aval]) -> Result<Vec<Aval>> {
     let [x] = check::operands(op, inputs)?;
@@ -39,4 +42,63 @@ pub(crate) fn split_inits<'a>(op: &str, body: &Program, inputs: &'a [Aval]) -> R
     let results = check::signature(op, "the combiner", body, &accumulator_and_value)?;
     check::results(op, "the combiner", &results, inits)?;
     Ok((operands, inits))
+}
+
+pub(crate) fn eval(reducer: Reducer, axes: &[usize], x: &Tensor) -> Tensor {
+    accumulate(&[x], x.dtype(), x.dtype(), |operands, dtype| {
+        let x = rows(&operands[0], axes);
+        let shape = operands[0].shape().without(axes);
+        let length: usize = axes.iter().map(|&axis| operands[0].shape()[axis]).product();
+        with_element!(dtype, T => {
+            let values = x.as_slice::<T>();
+            let totals = (0..shape.size()).map(|row| sum::fold(reducer, &values[row * length..(row + 1) * length]));
+            Tensor::from_vec(shape, totals.collect::<Vec<T>>())
+        })
+    })
+}
+
+/// The elements with the given axes moved behind the others, in order.
+pub(crate) fn rows(x: &Tensor, axes: &[usize]) -> Tensor {
+    let kept = (0..x.shape().rank()).filter(|axis| !axes.contains(axis));
+    transpose::permute(x, &kept.chain(axes.iter().copied()).collect::<Vec<_>>())
+}
+
+pub(crate) fn eval_general(
+    interpreter: &mut Interpreter,
+    body: &Program,
+    axes: &[usize],
+    inputs: &[Tensor],
+) -> Result<Vec<Tensor>> {
+    let (operands, inits) = inputs.split_at(inputs.len() / 2);
+    let shape = operands[0].shape().without(axes);
+    let length: usize = axes.iter().map(|&axis| operands[0].shape()[axis]).product();
+    let operands: Vec<Tensor> = operands.iter().map(|x| rows(x, axes)).collect();
+    let groups = (0..shape.size()).map(|row| row * length..(row + 1) * length);
+    combine(interpreter, body, &operands, inits, &shape, groups)
+}
+
+/// For each group of positions the elements there combined by a program, from the initial values on.
+pub(crate) fn combine<G: IntoIterator<Item = usize>>(
+    interpreter: &mut Interpreter,
+    body: &Program,
+    operands: &[Tensor],
+    inits: &[Tensor],
+    shape: &Shape,
+    groups: impl Iterator<Item = G>,
+) -> Result<Vec<Tensor>> {
+    let body = Prepared::new(body);
+    let mut results: Vec<Vec<Tensor>> = vec![Vec::with_capacity(shape.size()); operands.len()];
+    for group in groups {
+        let mut totals = inits.to_vec();
+        for position in group {
+            totals.extend(operands.iter().map(|x| x.get(position).to_tensor()));
+            totals = interpreter.run(&body, totals)?;
+        }
+        for (result, total) in results.iter_mut().zip(totals) {
+            result.push(total);
+        }
+    }
+    let stacked =
+        results.iter().zip(inits).map(|(totals, init)| scan::stack(totals, &init.aval()).reshape(shape.clone()));
+    Ok(stacked.collect())
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::{Aval, Program, Result, check, ensure};
+use crate::eval::{Interpreter, Prepared};
+use crate::{Aval, Program, Result, Shape, Tensor, check, ensure};
 
 /// Parameters of `scan`: `(consts…, carry…, xs…) -> (carry…, ys…)`. The xs and ys have a leading axis of extent `length`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -74,4 +75,54 @@ pub(crate) fn check_carry(op: &str, before: &[Aval], after: &[Aval]) -> Result<(
         );
     }
     Ok(())
+}
+
+impl Scan {
+    pub(crate) fn eval(
+        &self,
+        interpreter: &mut Interpreter,
+        inputs: &[Tensor],
+        outputs: &[Aval],
+    ) -> Result<Vec<Tensor>> {
+        let (consts, rest) = inputs.split_at(self.num_consts);
+        let (carry, xs) = rest.split_at(self.num_carry);
+        let body = Prepared::new(&self.body);
+        let mut carry = carry.to_vec();
+        let mut ys: Vec<Vec<Tensor>> = vec![Vec::with_capacity(self.length); outputs.len() - self.num_carry];
+        for step in 0..self.length {
+            let step = if self.reverse { self.length - 1 - step } else { step };
+            let operands = consts.iter().cloned().chain(carry).chain(xs.iter().map(|x| row(x, step))).collect();
+            carry = interpreter.run(&body, operands)?;
+            for (column, y) in ys.iter_mut().zip(carry.drain(self.num_carry..)) {
+                column.push(y);
+            }
+        }
+        let stacked = ys.into_iter().zip(&outputs[self.num_carry..]).map(|(mut column, output)| {
+            if self.reverse {
+                column.reverse();
+            }
+            stack(&column, &output.with_shape(&output.shape[1..]))
+        });
+        Ok(carry.iter().cloned().chain(stacked).collect())
+    }
+}
+
+/// The element at a position along the first axis.
+fn row(x: &Tensor, position: usize) -> Tensor {
+    let shape: Shape = x.shape()[1..].into();
+    let size = shape.size();
+    with_element!(x.dtype(), T => {
+        Tensor::from_vec(shape, x.as_slice::<T>()[position * size..(position + 1) * size].to_vec())
+    })
+}
+
+/// Tensors of one type along a new first axis.
+pub(crate) fn stack(rows: &[Tensor], row: &Aval) -> Tensor {
+    with_element!(row.dtype, T => {
+        let mut values: Vec<T> = Vec::with_capacity(rows.len() * row.size());
+        for row in rows {
+            values.extend_from_slice(row.as_slice::<T>());
+        }
+        Tensor::from_vec(row.shape.with_axis(0, rows.len()), values)
+    })
 }

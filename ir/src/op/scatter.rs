@@ -1,7 +1,9 @@
 //! Scatter: windows of an array replaced or combined at computed positions.
 
-use crate::op::gather::{check_indices, check_left_out};
-use crate::{Aval, Binary, DTypeSet, IndexMode, Result, check, ensure};
+use crate::eval::strided::Positions;
+use crate::eval::sum::accumulate;
+use crate::op::gather::{WindowStarts, check_indices, check_left_out};
+use crate::{Aval, Binary, DTypeSet, IndexMode, Result, Shape, Tensor, check, ensure};
 
 /// How an update meets the value that is there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -121,5 +123,60 @@ impl Scatter {
             self.update_window_dims
         );
         Ok(vec![x.clone()])
+    }
+}
+
+impl Scatter {
+    pub(crate) fn eval(&self, x: &Tensor, indices: &Tensor, updates: &Tensor) -> Tensor {
+        match self.combiner {
+            // Many updates may meet in one place: they are combined before they are rounded.
+            Combiner::Add | Combiner::Mul => accumulate(&[x, updates], x.dtype(), x.dtype(), |operands, _| {
+                self.eval_in_place(&operands[0], indices, &operands[1])
+            }),
+            Combiner::Replace | Combiner::Min | Combiner::Max => self.eval_in_place(x, indices, updates),
+        }
+    }
+
+    fn eval_in_place(&self, x: &Tensor, indices: &Tensor, updates: &Tensor) -> Tensor {
+        let shape = x.shape();
+        let window_axes = self.window_axes(shape.rank());
+        let mut sizes = vec![1; shape.rank()];
+        for (&axis, &update_axis) in window_axes.iter().zip(&self.update_window_dims) {
+            sizes[axis] = updates.shape()[update_axis];
+        }
+        let starts = WindowStarts {
+            shape,
+            sizes: &sizes,
+            map: &self.scatter_dims_to_operand_dims,
+            batching: &self.operand_batching_dims,
+            indices_batching: &self.scatter_indices_batching_dims,
+            drop_outside: self.mode != IndexMode::Clip,
+        };
+        // An axis that no index speaks of begins at 0, and there a window of one element may still not fit.
+        let fits = sizes.iter().zip(shape.iter()).all(|(size, extent)| size <= extent);
+        let window: Vec<usize> = self.update_window_dims.iter().map(|&axis| updates.shape()[axis]).collect();
+        let batch_axes: Vec<usize> =
+            (0..updates.shape().rank()).filter(|axis| !self.update_window_dims.contains(axis)).collect();
+        let batch: Vec<usize> = batch_axes.iter().map(|&axis| updates.shape()[axis]).collect();
+        let steps = |shape: &Shape, axes: &[usize]| -> Vec<isize> {
+            let strides = shape.strides();
+            axes.iter().map(|&axis| strides[axis] as isize).collect()
+        };
+        let to: Vec<usize> = Positions::new(&window, 0, steps(shape, &window_axes)).collect();
+        let from: Vec<usize> = Positions::new(&window, 0, steps(updates.shape(), &self.update_window_dims)).collect();
+        let begins = Positions::new(&batch, 0, steps(updates.shape(), &batch_axes));
+        with_element!(x.dtype(), T => {
+            let source = updates.as_slice::<T>();
+            let mut values = x.to_vec::<T>();
+            for (begin, start) in begins.zip(starts.of(indices)) {
+                if let Some(start) = start.filter(|_| fits) {
+                    for (to, from) in to.iter().zip(&from) {
+                        let (place, update) = (&mut values[start + to], source[begin + from]);
+                        *place = self.combiner.binary().map_or(update, |op| op.eval([*place, update]));
+                    }
+                }
+            }
+            Tensor::from_vec(shape.clone(), values)
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! `select_n`: a choice between arrays, element by element.
 
-use crate::{Aval, DType, Result, check, ensure};
+use crate::{Aval, DType, Data, Result, Tensor, check, ensure};
 
 const NAME: &str = "select_n";
 
@@ -31,4 +31,33 @@ pub(crate) fn infer(inputs: &[Aval]) -> Result<Vec<Aval>> {
         "{NAME}: the selector must be a scalar or have the shape of the cases, found {which} and {first}"
     );
     Ok(vec![first.clone()])
+}
+
+pub(crate) fn eval(which: &Tensor, cases: &[Tensor]) -> Tensor {
+    let last = cases.len() as i32 - 1;
+    let choices: Vec<usize> = match which.data() {
+        Data::Bool(v) => v.iter().map(|&b| b as usize).collect(),
+        Data::I32(v) => v.iter().map(|&i| i.clamp(0, last) as usize).collect(),
+        Data::I8(_)
+        | Data::I16(_)
+        | Data::I64(_)
+        | Data::U8(_)
+        | Data::U16(_)
+        | Data::U32(_)
+        | Data::U64(_)
+        | Data::F16(_)
+        | Data::BF16(_)
+        | Data::F32(_)
+        | Data::F64(_)
+        | Data::C64(_)
+        | Data::C128(_) => unreachable!("verified: the selector is bool or i32"),
+    };
+    let shape = cases[0].shape();
+    if which.shape() != shape {
+        return cases[choices[0]].clone();
+    }
+    with_element!(cases[0].dtype(), T => {
+        let cases: Vec<&[T]> = cases.iter().map(Tensor::as_slice).collect();
+        Tensor::from_vec(shape.clone(), choices.iter().enumerate().map(|(i, &c)| cases[c][i]).collect::<Vec<T>>())
+    })
 }

@@ -1,6 +1,9 @@
 //! The transpose of max and min pooling.
 
-use crate::{Aval, DTypeSet, Result, Window, check, ensure};
+use crate::eval::order::{self, Nan};
+use crate::eval::sum::accumulate;
+use crate::eval::window::for_each_window;
+use crate::{Aval, Binary, DTypeSet, Result, Tensor, Window, check, ensure};
 
 /// Parameters of `select_and_scatter_add`: `(source, operand) -> y` of the operand's shape. Each source element is added at the
 /// position of its window where the operand is greatest (or least); ties go to the first position.
@@ -40,5 +43,24 @@ impl SelectAndScatterAdd {
             "{NAME}: the source must have one element for each window, shape {windows}, found {source}"
         );
         Ok(vec![operand.clone()])
+    }
+}
+
+impl SelectAndScatterAdd {
+    pub(crate) fn eval(&self, source: &Tensor, operand: &Tensor) -> Tensor {
+        let ranks = order::ranks(operand, Nan::winning(self.largest));
+        accumulate(&[source], source.dtype(), source.dtype(), |operands, dtype| {
+            with_element!(dtype, T => {
+                let mut values = vec![T::default(); operand.shape().size()];
+                let mut source = operands[0].as_slice::<T>().iter();
+                for_each_window(&self.window(), operand.shape(), operands[0].shape(), |positions| {
+                    let value = *source.next().expect("verified: one element for each window");
+                    if let Some(selected) = order::extreme(&ranks, positions.iter().copied(), self.largest) {
+                        values[selected] = Binary::Add.eval([values[selected], value]);
+                    }
+                });
+                Tensor::from_vec(operand.shape().clone(), values)
+            })
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! Slices with static bounds.
 
-use crate::{Aval, Result, Shape, check, ensure};
+use crate::eval::strided::{Positions, pick};
+use crate::{Aval, Result, Shape, Tensor, check, ensure};
 
 /// Parameters of `slice`; one entry for each axis.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -34,5 +35,11 @@ impl Slice {
         }
         let extents = (0..x.rank()).map(|axis| (self.limits[axis] - self.starts[axis]).div_ceil(self.strides[axis]));
         Ok(vec![x.with_shape(extents.collect::<Shape>())])
+    }
+}
+
+impl Slice {
+    pub(crate) fn eval(&self, x: &Tensor, output: &Aval) -> Tensor {
+        pick(x, &output.shape, Positions::of_box(x.shape(), &self.starts, &output.shape, &self.strides))
     }
 }

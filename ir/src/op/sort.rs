@@ -1,6 +1,11 @@
 //! Sorting along an axis.
 
-use crate::{Aval, Result, check, ensure};
+use std::cmp::Ordering;
+
+use crate::eval::order::{self, Nan};
+use crate::eval::strided;
+use crate::op::transpose;
+use crate::{Aval, Result, Tensor, check, ensure};
 
 /// Parameters of `sort`: `(x…) -> y…`. Ascending; NaN of any sign last, -0 equal to 0; complex numbers lexicographic.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -28,5 +33,22 @@ impl Sort {
             ensure!(x.shape == inputs[0].shape, Shape, "{NAME}: operands have different shapes: {} and {x}", inputs[0]);
         }
         Ok(inputs.to_vec())
+    }
+}
+
+impl Sort {
+    pub(crate) fn eval(&self, inputs: &[Tensor]) -> Vec<Tensor> {
+        let permutation = transpose::last(self.axis, inputs[0].shape().rank());
+        let length = inputs[0].shape()[self.axis];
+        let lanes: Vec<Tensor> = inputs.iter().map(|x| transpose::permute(x, &permutation)).collect();
+        let keys: Vec<_> = lanes[..self.num_keys].iter().map(|x| order::ranks(x, Nan::Last)).collect();
+        let mut positions: Vec<usize> = (0..inputs[0].shape().size()).collect();
+        for lane in positions.chunks_exact_mut(length.max(1)) {
+            lane.sort_by(|&a, &b| {
+                keys.iter().map(|key| key[a].cmp(&key[b])).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+            });
+        }
+        let sorted = lanes.iter().map(|x| strided::pick(x, x.shape(), positions.iter().copied()));
+        sorted.map(|x| transpose::permute(&x, &transpose::inverse(&permutation))).collect()
     }
 }

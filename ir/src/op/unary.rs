@@ -1,6 +1,8 @@
 //! Elementwise ops of one operand.
 
-use crate::{Aval, DType, Result, Unary, check};
+use num_complex::Complex;
+
+use crate::{Aval, Complex64, Complex128, DType, Element, Result, Tensor, Unary, check};
 
 impl Unary {
     /// The dtype of the result for an operand of an accepted dtype.
@@ -53,5 +55,32 @@ impl Unary {
         let [x] = check::operands(self.name(), inputs)?;
         check::dtype(self.name(), self.accepts(), x)?;
         Ok(vec![x.with_dtype(self.result_dtype(x.dtype))])
+    }
+}
+
+impl Unary {
+    pub(crate) fn eval_tensor(self, x: &Tensor) -> Tensor {
+        let dtype = x.dtype();
+        if self.result_dtype(dtype) == dtype {
+            return with_element!(dtype, T => x.map(|value: T| self.eval([value])));
+        }
+        if self == Unary::IsFinite {
+            return with_element!(dtype, T => x.map(|value: T| value.to_c128().re.is_finite()));
+        }
+        if dtype == DType::C64 {
+            x.map(|z: Complex64| match self == Unary::Abs {
+                true => libm::hypotf(z.re, z.im),
+                false => self.part(z),
+            })
+        } else {
+            x.map(|z: Complex128| match self == Unary::Abs {
+                true => libm::hypot(z.re, z.im),
+                false => self.part(z),
+            })
+        }
+    }
+
+    fn part<T>(self, z: Complex<T>) -> T {
+        if self == Unary::Real { z.re } else { z.im }
     }
 }

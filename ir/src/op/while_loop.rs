@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::eval::{Interpreter, Prepared};
 use crate::op::scan::check_carry;
-use crate::{Aval, DType, Program, Result, check};
+use crate::{Aval, DType, Program, Result, Tensor, check};
 
 /// Parameters of `while`: `(cond_consts…, body_consts…, carry…) -> carry…`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -38,5 +39,19 @@ impl While {
         let after = check::signature(NAME, "the body", &self.body, &[body_consts, carry].concat())?;
         check_carry(NAME, carry, &after)?;
         Ok(after)
+    }
+}
+
+impl While {
+    pub(crate) fn eval(&self, interpreter: &mut Interpreter, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        let (cond_consts, rest) = inputs.split_at(self.cond_nconsts);
+        let (body_consts, carry) = rest.split_at(self.body_nconsts);
+        let (cond, body) = (Prepared::new(&self.cond), Prepared::new(&self.body));
+        let mut carry = carry.to_vec();
+        while interpreter.run(&cond, [cond_consts, &carry].concat())?[0].as_slice::<bool>()[0] {
+            let operands = body_consts.iter().cloned().chain(carry).collect();
+            carry = interpreter.run(&body, operands)?;
+        }
+        Ok(carry)
     }
 }
