@@ -54,11 +54,6 @@ impl Program {
         program.with_avals_of(self)
     }
 
-    /// The same program with its variables numbered in order of definition (inputs, constants, results), and no others.
-    pub fn renumber(&self) -> Program {
-        self.clone().with_avals_of(self)
-    }
-
     /// Renumbers the variables of `self`, whose types stand in `typed`.
     fn with_avals_of(mut self, typed: &Program) -> Program {
         let mut numbers: Vec<Option<Var>> = vec![None; typed.avals.len()];

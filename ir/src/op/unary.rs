@@ -67,20 +67,19 @@ impl Unary {
         if self == Unary::IsFinite {
             return with_element!(dtype, T => x.map(|value: T| value.to_c128().re.is_finite()));
         }
+        // The modulus of c64 is that of c128 rounded once.
         if dtype == DType::C64 {
-            x.map(|z: Complex64| match self == Unary::Abs {
-                true => libm::hypotf(z.re, z.im),
-                false => self.part(z),
-            })
+            x.map(|z: Complex64| if self == Unary::Abs { modulus(z.to_c128()) as f32 } else { self.part(z) })
         } else {
-            x.map(|z: Complex128| match self == Unary::Abs {
-                true => libm::hypot(z.re, z.im),
-                false => self.part(z),
-            })
+            x.map(|z: Complex128| if self == Unary::Abs { modulus(z) } else { self.part(z) })
         }
     }
 
     fn part<T>(self, z: Complex<T>) -> T {
         if self == Unary::Real { z.re } else { z.im }
     }
+}
+
+fn modulus(z: Complex128) -> f64 {
+    libm::hypot(z.re, z.im)
 }
