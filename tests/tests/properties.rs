@@ -1,0 +1,25 @@
+//! Properties of every transformation over the whole table of samples and over random programs: one test a property.
+
+use rjax_autodiff::{BatchAxis, batch, vmap};
+use rjax_ir::{Program, Tensor, eval};
+use rjax_tests::compare::same;
+use rjax_tests::random::{Random, tensor};
+use rjax_tests::report::{Outcome, check_all};
+use rjax_tests::samples::{self, Sample};
+
+fn text<E: std::fmt::Display>(error: E) -> String {
+    error.to_string()
+}
+
+fn name(sample: &Sample) -> String {
+    sample.name.clone()
+}
+
+#[test]
+fn results_have_the_inferred_types() {
+    check_all(samples::all().into_iter().filter(Sample::evaluates), name, |sample| {
+        let outputs = eval(&sample.program, &sample.tensors(0)).map_err(text)?;
+        let found: Vec<_> = outputs.iter().map(Tensor::aval).collect();
+        if found == sample.program.out_avals() { Ok(()) } else { Err(format!("found {found:?}")) }
+    });
+}
