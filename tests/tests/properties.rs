@@ -1,10 +1,7 @@
-//! Properties of every transformation over the whole table of samples and over random programs: one test a property.
+//! Properties of every transformation over the whole table of samples: one test a property.
 
-use rjax_autodiff::{BatchAxis, batch, vmap};
 use rjax_ir::{Program, Tensor, eval};
-use rjax_tests::compare::same;
-use rjax_tests::random::{Random, tensor};
-use rjax_tests::report::{Outcome, check_all};
+use rjax_tests::report::check_all;
 use rjax_tests::samples::{self, Sample};
 
 fn text<E: std::fmt::Display>(error: E) -> String {
@@ -21,5 +18,14 @@ fn results_have_the_inferred_types() {
         let outputs = eval(&sample.program, &sample.tensors(0)).map_err(text)?;
         let found: Vec<_> = outputs.iter().map(Tensor::aval).collect();
         if found == sample.program.out_avals() { Ok(()) } else { Err(format!("found {found:?}")) }
+    });
+}
+
+#[test]
+fn text_form_reads_back_as_the_same_program() {
+    check_all(samples::all(), name, |sample| {
+        let printed = sample.program.to_string();
+        let parsed = Program::parse(&printed, "sample").map_err(|e| format!("{printed}\n{e}"))?;
+        if parsed == sample.program { Ok(()) } else { Err(format!("{printed}\nreads back as\n{parsed}")) }
     });
 }
