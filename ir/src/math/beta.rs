@@ -5,7 +5,7 @@
 
 use std::f64::consts::PI;
 
-use super::gamma::{log1p_minus, stirling_remainder};
+use super::gamma::{log_ratio_excess, stirling_remainder};
 
 /// I_x(a, b); where a or b is 0 or infinite, the limit.
 pub(super) fn regularized_incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
@@ -29,8 +29,7 @@ fn power(a: f64, b: f64, x: f64) -> f64 {
     let sum = a + b;
     if a >= 10.0 && b >= 10.0 {
         // Both powers relative to their maximum at x = a/(a+b), and Stirling's formula for beta.
-        let distance = sum * x - a;
-        let exponent = a * log1p_minus(distance / a) + b * log1p_minus(-distance / b);
+        let exponent = a * log_ratio_excess(sum * x, a) + b * log_ratio_excess(sum * (1.0 - x), b);
         let remainder = stirling_remainder(a) + stirling_remainder(b) - stirling_remainder(sum);
         return (a / sum * b / (2.0 * PI)).sqrt() * libm::exp(exponent - remainder);
     }

@@ -115,12 +115,13 @@ pub(super) fn stirling_remainder(x: f64) -> f64 {
     TERMS.iter().rev().fold(0.0, |s, c| s * inverse_square + c) / x
 }
 
-/// log(1 + d) - d without cancellation near 0.
-pub(super) fn log1p_minus(d: f64) -> f64 {
+/// log(x / m) - (x - m) / m without cancellation near x = m.
+pub(super) fn log_ratio_excess(x: f64, m: f64) -> f64 {
+    let d = (x - m) / m;
     if d.abs() > 0.25 {
-        return libm::log1p(d) - d;
+        return libm::log(x / m) - d;
     }
-    // The sum of -(-d)^k / k from k = 2, smallest terms first: 0.25^26 is below 2^-52.
+    // log(1 + d) - d is the sum of -(-d)^k / k from k = 2, smallest terms first; 0.25^26 is below 2^-52.
     let series = (2..=28).rev().fold(0.0, |s, k| s * -d + 1.0 / k as f64);
     -d * d * series
 }

@@ -6,7 +6,7 @@
 
 use std::f64::consts::PI;
 
-use super::gamma::{digamma, log1p_minus, stirling_remainder};
+use super::gamma::{digamma, log_ratio_excess, stirling_remainder};
 
 /// P(a, x).
 pub(super) fn igamma(a: f64, x: f64) -> f64 {
@@ -69,7 +69,7 @@ fn power(a: f64, x: f64) -> f64 {
         let root = libm::pow(x, a / 2.0);
         root * libm::exp(-x) * root / libm::tgamma(a + 1.0)
     } else if a > 10.0 {
-        libm::exp(a * log1p_minus((x - a) / a) - stirling_remainder(a)) / (2.0 * PI * a).sqrt()
+        libm::exp(a * log_ratio_excess(x, a) - stirling_remainder(a)) / (2.0 * PI * a).sqrt()
     } else {
         libm::exp(a * libm::log(x) - x - libm::lgamma(a + 1.0))
     }
