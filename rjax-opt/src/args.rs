@@ -1,0 +1,103 @@
+//! The command line.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use crate::transform::Transforms;
+
+const EXAMPLES: &str = "\
+Examples:
+  rjax-opt model.jaxpr                          check the program and print it
+  rjax-opt model.jaxpr --grad=0 --emit=dot      the gradient for input 0 as a graph for graphviz
+  rjax-opt model.jaxpr --vmap=0,_ --jvp         batch input 0 at its axis 0, share input 1, then differentiate
+  rjax-opt run model.jaxpr --inputs in.npz --outputs out.npz
+  echo '{ lambda ; a:f32[]. let b:f32[] = sin a in (b,) }' | rjax-opt - --jvp
+  rjax-opt diff before.jaxpr after.jaxpr
+";
+
+/// Reads an array program, transforms it, and shows or runs it.
+#[derive(Parser, Debug)]
+#[command(name = "rjax-opt", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Runs a program on arrays from an npz file.
+    Run(Run),
+    /// Lists devices: what is there, and why something is not.
+    Devices,
+    /// Compares two programs by structure; exit status 1 where they differ.
+    Diff {
+        /// The first program; `-` for standard input.
+        before: String,
+        /// The second program.
+        after: String,
+    },
+}
+
+/// What to read and do to it before it is shown or run.
+#[derive(ClapArgs, Debug)]
+pub struct Source {
+    /// The program: a file, or `-` for standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub file: Option<String>,
+    #[command(flatten)]
+    pub transforms: Transforms,
+    /// Checks every program in between, not only the one that is read.
+    #[arg(long)]
+    pub verify: bool,
+    /// Prints the program after each transformation of this name (`jvp`, `vmap`, … or `all`) on standard error.
+    #[arg(long, value_name = "PASS")]
+    pub print_after: Vec<String>,
+    /// The number of lanes of `--vmap` where no inputs are given that say it.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub batch_size: usize,
+}
+
+#[derive(ClapArgs, Debug)]
+pub struct Show {
+    #[command(flatten)]
+    pub source: Source,
+    /// What to print.
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = Form::Program)]
+    pub emit: Form,
+    /// Where to write instead of standard output.
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Form {
+    /// The program as a jaxpr.
+    Program,
+    /// A graph for graphviz.
+    Dot,
+}
+
+#[derive(ClapArgs, Debug)]
+pub struct Run {
+    #[command(flatten)]
+    pub source: Source,
+    /// The inputs `in0`, `in1`, …; not needed for a program without inputs.
+    #[arg(long, value_name = "IN.npz")]
+    pub inputs: Option<String>,
+    /// Where to write the outputs `out0`, `out1`, …; without it they are printed.
+    #[arg(long, value_name = "OUT.npz")]
+    pub outputs: Option<String>,
+    /// What to run on: `interp`, `cpu`.
+    #[arg(long, value_name = "D", default_value = "cpu")]
+    pub device: String,
+    /// How often to run and time the program.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub repeat: usize,
+    /// How often to run it before that, untimed.
+    #[arg(long, value_name = "W", default_value_t = 0)]
+    pub warmup: usize,
+    /// Prints one JSON object with the times instead of the outputs.
+    #[arg(long)]
+    pub json: bool,
+}
