@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod calculus;
 pub mod compare;
 pub mod programs;
 pub mod random;

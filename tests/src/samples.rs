@@ -51,9 +51,9 @@ pub struct Sample {
     pub program: Program,
     /// Its inputs.
     pub inputs: Vec<Input>,
-    /// Which derivatives exist.
+    /// Which derivatives can be compared with finite differences.
     pub derivatives: Derivatives,
-    /// Up to which order.
+    /// Up to which order the derivatives exist, in whatever dtype.
     pub order: usize,
     /// How far, relative to the greatest value, the derivative may be from a finite difference.
     pub tolerance: f64,
@@ -102,12 +102,13 @@ impl Sample {
         self
     }
 
-    /// The same sample with derivatives up to an order, if its inexact inputs are exact enough for finite differences.
+    /// The same sample with derivatives up to an order. They are compared with finite differences where the inexact inputs are
+    /// exact enough for that.
     pub fn smooth(mut self, order: usize) -> Sample {
         let mut inexact = self.inputs.iter().filter(|input| input.aval.dtype.is_inexact()).peekable();
-        let any = inexact.peek().is_some();
-        if any && inexact.all(|input| input.aval.dtype.real() == DType::F64) {
-            (self.derivatives, self.order) = (Derivatives::Both, order);
+        self.order = if inexact.peek().is_some() { order } else { 0 };
+        if self.order > 0 && inexact.all(|input| input.aval.dtype.real() == DType::F64) {
+            self.derivatives = Derivatives::Both;
         }
         self
     }

@@ -13,10 +13,12 @@ pub(super) fn add(samples: &mut Vec<Sample>) {
         let (values, order) = unary(op);
         for dtype in op.accepts().iter() {
             let values = if dtype.is_inexact() { values.clone() } else { Values::Uniform(-5.0, 6.0) };
+            let order = if op == Unary::Sign && dtype.is_complex() { 0 } else { order };
             samples.push(Sample::op(Op::Unary(op), &[(Aval::new(dtype, MATRIX), values)]).smooth(order));
             samples.push(Sample::op(Op::Unary(op), &[special(dtype, &[16])]).named("special"));
         }
-        shapes(samples, Op::Unary(op), op.accepts().iter().last().expect("a dtype"), &[values], order);
+        let widest = op.accepts().iter().last().expect("a dtype");
+        shapes(samples, Op::Unary(op), widest, &[values], if op == Unary::Sign { 0 } else { order });
     }
     for &op in Binary::ALL {
         let (x, y, order, frozen) = binary(op);
@@ -77,6 +79,7 @@ fn unary(op: Unary) -> (Values, usize) {
         Unary::Acosh => (Values::Uniform(1.3, 3.0), 2),
         Unary::Lgamma | Unary::Digamma => (Values::Uniform(0.6, 4.0), 2),
         Unary::BesselI0e | Unary::BesselI1e => (Values::Signed(0.3, 4.0), 2),
+        // As in JAX, the derivative of a complex sign is zero, which is not its slope.
         Unary::Sign | Unary::Abs => (Values::Signed(0.3, 2.0), 2),
         Unary::Floor | Unary::Ceil | Unary::Round | Unary::RoundEven => (Values::OffGrid, 2),
         Unary::IsFinite | Unary::Not | Unary::PopulationCount | Unary::Clz => (Values::Uniform(-9.0, 9.0), 0),
