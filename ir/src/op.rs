@@ -445,7 +445,8 @@ pub enum Op {
     Gather(Gather),
     /// `(x, indices, updates) -> y`.
     Scatter(Scatter),
-    /// `reduce_sum` and so on: `(x) -> y` without the reduced axes. Sums of `f16` and `bf16` accumulate in `f32`.
+    /// `reduce_sum` and so on: `(x) -> y` without the reduced axes. Reductions of `f16` and `bf16` work in `f32` and round once;
+    /// the order of sums is free.
     Reduce {
         /// The combiner.
         reducer: Reducer,
@@ -468,7 +469,7 @@ pub enum Op {
     DotGeneral(DotGeneral),
     /// `conv_general_dilated`: `(lhs, rhs) -> y`.
     Conv(Conv),
-    /// `reduce_window_sum` and so on: `(x) -> y`; positions outside x count as the identity.
+    /// `reduce_window_sum` and so on: `(x) -> y`; positions outside x count as the identity. Rounded as reductions are.
     ReduceWindow {
         /// The combiner.
         reducer: Reducer,

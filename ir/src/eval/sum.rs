@@ -8,6 +8,7 @@ use crate::{DType, Reducer, Tensor};
 
 const BLOCK: usize = 256;
 const LANES: usize = 8;
+const PREFIX_BLOCK: usize = 16;
 
 fn pairwise<T: ScalarSemantics>(start: usize, end: usize, term: &impl Fn(usize) -> T) -> T {
     let zero = T::default();
@@ -52,22 +53,22 @@ pub(crate) fn fold<T: ScalarSemantics>(reducer: Reducer, values: &[T]) -> T {
     }
 }
 
-/// Replaces every value by the sum of the values up to it. The blocks before it come in as a prefix sum of their own, for
-/// the accuracy of [`sum`].
+/// Replaces every value by the sum of the values up to it. What comes before a block is itself a prefix sum, of blocks, so
+/// that the error grows with the logarithm of the length here too.
 pub(crate) fn prefix_sums<T: ScalarSemantics>(values: &mut [T]) {
-    for block in values.chunks_mut(BLOCK) {
+    for block in values.chunks_mut(PREFIX_BLOCK) {
         let mut total = T::default();
         for value in block {
             total = total.add(*value);
             *value = total;
         }
     }
-    if values.len() <= BLOCK {
+    if values.len() <= PREFIX_BLOCK {
         return;
     }
-    let mut carries: Vec<T> = values.chunks_exact(BLOCK).map(|block| block[BLOCK - 1]).collect();
+    let mut carries: Vec<T> = values.chunks_exact(PREFIX_BLOCK).map(|block| block[PREFIX_BLOCK - 1]).collect();
     prefix_sums(&mut carries);
-    for (block, &carry) in values.chunks_mut(BLOCK).skip(1).zip(&carries) {
+    for (block, &carry) in values.chunks_mut(PREFIX_BLOCK).skip(1).zip(&carries) {
         for value in block {
             *value = carry.add(*value);
         }

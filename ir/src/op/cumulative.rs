@@ -19,7 +19,8 @@ pub enum CumulativeKind {
     LogSumExp,
 }
 
-/// Parameters of the cumulative ops: `(x) -> y` of the same shape.
+/// Parameters of the cumulative ops: `(x) -> y` of the same shape. `f16` and `bf16` accumulate in `f32`; the order of sums is
+/// free.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Cumulative {
     /// What is accumulated.

@@ -21,7 +21,9 @@ pub enum Combiner {
 }
 
 /// Parameters of `scatter`, `scatter-add` and so on: `(x, indices, updates) -> y`, as in JAX's `ScatterDimensionNumbers`. The
-/// last axis of `indices` is the index vector. Updates are applied in row-major order.
+/// last axis of `indices` is the index vector. Updates are applied in row-major
+/// order of `indices`; sums and products of `f16` and `bf16` accumulate in `f32`. A window that does not fit as a whole is dropped
+/// or moved as a whole.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Scatter {
     /// How an update meets the value that is there.

@@ -5,7 +5,7 @@ use crate::eval::window::for_each_window;
 use crate::{Aval, DTypeSet, Result, Tensor, Window, check};
 
 /// Parameters of `select_and_gather_add`: `(tangents, operand) -> y`. Each window yields the tangent at the position where the
-/// operand is greatest (or least); ties go to the first position; padding is never selected unless the window holds nothing else.
+/// operand is greatest (or least); the first NaN wins, ties go to the first position; padding is never selected unless the window holds nothing else.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct SelectAndGatherAdd {
     /// Greatest, else least.

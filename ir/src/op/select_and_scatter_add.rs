@@ -6,7 +6,8 @@ use crate::eval::window::for_each_window;
 use crate::{Aval, Binary, DTypeSet, Result, Tensor, Window, check, ensure};
 
 /// Parameters of `select_and_scatter_add`: `(source, operand) -> y` of the operand's shape. Each source element is added at the
-/// position of its window where the operand is greatest (or least); ties go to the first position.
+/// position of its window where the operand is greatest (or least); the first NaN wins, ties go to the first position,
+/// and windows of padding alone drop their element.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct SelectAndScatterAdd {
     /// Greatest, else least.
