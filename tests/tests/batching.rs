@@ -1,7 +1,7 @@
 //! `vmap(f)` is `f` applied to each lane: over the whole table of samples, over named axes and over random programs.
 
 use rjax_autodiff::{BatchAxis, batch, vmap};
-use rjax_ir::{Aval, Builder, Collective, DType, Interpreter, Op, Program, Scalar, Tensor, eval, verify};
+use rjax_ir::{Aval, Builder, Collective, DType, Interpreter, Op, Program, Scalar, Scan, Tensor, eval, verify};
 use rjax_tests::compare::same;
 use rjax_tests::programs::{Style, random_program};
 use rjax_tests::random::{Random, Values, tensor};
@@ -292,4 +292,19 @@ fn mistakes_in_axes_are_named() {
     for (in_axes, out_axes, message) in rows {
         assert_eq!(vmap(&program, &axis, in_axes, out_axes).unwrap_err().to_string(), message);
     }
+}
+
+/// A loop's body is visited until its carry settles; visits must not multiply with the depth of nesting.
+#[test]
+fn nested_loops_are_batched_without_visiting_them_again_and_again() {
+    let scalar = Aval::scalar(DType::F64);
+    let signature = vec![scalar; 3];
+    // The second carried value becomes batched only after one step, the third after two.
+    let mut body = samples::program(&signature, |b, v| vec![v[0], b.add(v[1], v[0]), b.add(v[2], v[1])]);
+    for _ in 0..60 {
+        let scan = Scan { body: body.into(), length: 1, reverse: false, num_consts: 0, num_carry: 3 };
+        body = samples::program(&signature, |b, v| b.emit(Op::Scan(scan), v));
+    }
+    let (_, axes) = batch(&body, &BatchAxis::new(2), &[Some(0), None, None]).unwrap();
+    assert_eq!(axes, [Some(0); 3]);
 }
