@@ -269,7 +269,21 @@ pub(crate) fn binary(
             });
             (None, from_y)
         }
-        Binary::NextAfter | Binary::IgammaGradA | Binary::Zeta => {
+        Binary::Zeta => {
+            if tx.is_some() {
+                bail!(NotDifferentiable, "zeta: not differentiable in its first argument");
+            }
+            // zeta(x, y) is the sum of (k + y)^-x.
+            let from_y = ty.map(|t| {
+                let next = b.add_scalar(x, 1.0);
+                let steeper = b.binary(Binary::Zeta, next, y);
+                let slope = b.mul(x, steeper);
+                let product = b.mul(t, slope);
+                b.neg(product)
+            });
+            (None, from_y)
+        }
+        Binary::NextAfter | Binary::IgammaGradA => {
             if tx.is_some() || ty.is_some() {
                 bail!(NotDifferentiable, "{}: has no derivative", op.name());
             }

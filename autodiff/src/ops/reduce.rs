@@ -12,7 +12,8 @@ pub(crate) fn jvp(b: &mut Builder, reducer: Reducer, axes: &[usize], x: Atom, t:
             let [x, t] = [x, t].map(|v| flatten_last(b, v, axes));
             Some(product(b, x, t))
         }
-        Reducer::Max | Reducer::Min => Some(extreme(b, axes, x, y, t)),
+        // Without elements the extreme is a constant.
+        Reducer::Max | Reducer::Min => (b.shape(x).size() > 0).then(|| extreme(b, axes, x, y, t)),
         Reducer::And | Reducer::Or | Reducer::Xor => None,
     });
     (vec![y], vec![ty])

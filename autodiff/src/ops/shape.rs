@@ -33,7 +33,8 @@ pub(crate) fn transpose_slice(b: &mut Builder, ct: Atom, slice: &Slice, x: &Aval
 
 /// The cotangent of the padded operand: the padding is taken away, or put back where it removed elements.
 pub(crate) fn transpose_pad(b: &mut Builder, ct: Atom, padding: &[PadDim], x: &Aval) -> Atom {
-    if x.size() == 0 {
+    // More may have been taken away than there was.
+    if x.size() == 0 || b.shape(ct).size() == 0 {
         return b.zeros(x);
     }
     let edges: Vec<PadDim> = padding.iter().map(|p| PadDim { low: -p.low, high: -p.high, interior: 0 }).collect();
