@@ -258,6 +258,21 @@ impl Compare {
         }
     }
 
+    /// One line saying what it computes.
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Compare::Eq => "Whether equal; false for NaN.",
+            Compare::Ne => "Whether not equal; true for NaN.",
+            Compare::Lt => "Whether less.",
+            Compare::Le => "Whether less or equal.",
+            Compare::Gt => "Whether greater.",
+            Compare::Ge => "Whether greater or equal.",
+            Compare::EqTo => "Whether equal in the total order.",
+            Compare::LtTo => "Whether less in the total order, -NaN < -inf < -0 < 0 < inf < NaN.",
+            Compare::LeTo => "Whether less or equal in the total order.",
+        }
+    }
+
     /// The dtypes it accepts: complex numbers only for `eq`, `ne` and `eq_to`.
     pub const fn accepts(self) -> DTypeSet {
         match self {

@@ -29,7 +29,7 @@ mod tests;
 pub use diff::diff;
 pub use dot::dot;
 pub use error::ParseError;
-pub use ops::{names, params};
+pub use ops::{doc, names, params};
 pub use param::Param;
 
 /// Words that are not names of variables.

@@ -2,7 +2,7 @@
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use crate::transform::Transforms;
+use crate::transform::{Transform, Transforms};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,8 +50,8 @@ pub struct Source {
     /// Checks every program in between, not only the one that is read.
     #[arg(long)]
     pub verify: bool,
-    /// Prints the program after each transformation of this name (`jvp`, `vmap`, … or `all`) on standard error.
-    #[arg(long, value_name = "PASS")]
+    /// Prints the program after each transformation of this name on standard error.
+    #[arg(long, value_name = "PASS", value_parser = clap::builder::PossibleValuesParser::new(Transform::names()))]
     pub print_after: Vec<String>,
     /// The number of lanes of `--vmap` where no inputs are given that say it.
     #[arg(long, value_name = "N", default_value_t = 2)]
