@@ -1,6 +1,6 @@
 //! Checks of derivatives: forward mode against finite differences, reverse mode against forward mode.
 
-use rjax_autodiff::{jvp, vjp_program};
+use rjax_autodiff::{jvp, linearize_program, vjp_program};
 use rjax_ir::{Aval, Complex128, Element, Op, Program, Scalar, Tensor, eval, verify, with_element};
 
 use crate::random::{Random, Values, tensor};
@@ -111,6 +111,21 @@ impl Point {
         Ok(())
     }
 
+    /// The linearized program gives the tangents that forward mode gives.
+    pub fn check_linearized(&self, random: &mut Random) -> Outcome {
+        let inputs = [self.inputs.clone(), self.directions(random)].concat();
+        let forward = transformed("jvp", jvp(&self.program))?;
+        let expected = run(&forward, &inputs)?.split_off(self.program.outvars.len());
+        let linearized = transformed("linearize", linearize_program(&self.program))?;
+        let found = run(&linearized, &inputs)?;
+        for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            crate::compare::same(found, expected, 16.0)
+                .map_err(|e| format!("tangent {i} of linearize differs from jvp's: {e}\n{linearized}"))?;
+        }
+        let counts = (found.len(), expected.len());
+        if counts.0 == counts.1 { Ok(()) } else { Err(format!("linearize and jvp give {counts:?} tangents")) }
+    }
+
     /// `<ȳ, J v> = <Jᵀ ȳ, v>`, with `J v` from forward mode, or from finite differences if there is none.
     pub fn check_reverse(&self, random: &mut Random, has_forward: bool, tolerance: f64) -> Outcome {
         let directions = self.directions(random);
@@ -145,10 +160,14 @@ impl Point {
     pub fn check(&self, derivatives: Derivatives, random: &mut Random, tolerance: f64) -> Outcome {
         match derivatives {
             Derivatives::None => Ok(()),
-            Derivatives::Forward => self.check_forward(random, tolerance),
+            Derivatives::Forward => {
+                self.check_forward(random, tolerance)?;
+                self.check_linearized(random)
+            }
             Derivatives::Reverse => self.check_reverse(random, false, 10.0 * tolerance),
             Derivatives::Both => {
                 self.check_forward(random, tolerance)?;
+                self.check_linearized(random)?;
                 self.check_reverse(random, true, 1e-10)
             }
         }
