@@ -26,47 +26,71 @@ pub(crate) fn common_dtype(x: DType, y: DType) -> DType {
     }
 }
 
-/// The cotangent of the lhs: the cotangent's rhs axes contracted with those of the rhs.
+/// The cotangent of the lhs: the cotangent's axes that come from the rhs are contracted with those of the rhs.
 pub(crate) fn transpose_lhs(b: &mut Builder, dot: &DotGeneral, ct: Atom, lhs: &Aval, rhs: Atom) -> Atom {
-    let rhs_rank = b.shape(rhs).rank();
-    let (batch, lhs_free, rhs_free) = (dot.lhs_batch.len(), dot.lhs_free(lhs.rank()), dot.rhs_free(rhs_rank));
-    let common = common_dtype(b.dtype(ct), b.dtype(rhs));
-    let (ct, rhs) = (b.convert(ct, common), b.convert(rhs, common));
+    let (batch, lhs_free) = (dot.lhs_batch.len(), dot.lhs_free(lhs.rank()));
+    let rhs_free = dot.rhs_free(b.shape(rhs).rank());
+    let ct_contracting = (0..rhs_free.len()).map(|i| batch + lhs_free.len() + i).collect();
+    let from_ct = [&dot.lhs_batch[..], &lhs_free].concat();
+    let pairs = dot.rhs_contracting.iter().copied().zip(dot.lhs_contracting.iter().copied());
+    contract(
+        b,
+        dot,
+        [(ct, ct_contracting, (0..batch).collect()), (rhs, rhs_free, dot.rhs_batch.clone())],
+        from_ct,
+        pairs,
+        lhs,
+    )
+}
+
+/// The cotangent of the rhs: the cotangent's axes that come from the lhs are contracted with those of the lhs.
+pub(crate) fn transpose_rhs(b: &mut Builder, dot: &DotGeneral, ct: Atom, lhs: Atom, rhs: &Aval) -> Atom {
+    let (batch, rhs_free) = (dot.lhs_batch.len(), dot.rhs_free(rhs.rank()));
+    let lhs_free = dot.lhs_free(b.shape(lhs).rank());
+    let ct_contracting = (0..lhs_free.len()).map(|i| batch + i).collect();
+    let from_ct = [&dot.rhs_batch[..], &rhs_free].concat();
+    let pairs = dot.lhs_contracting.iter().copied().zip(dot.rhs_contracting.iter().copied());
+    contract(
+        b,
+        dot,
+        [(ct, ct_contracting, (0..batch).collect()), (lhs, lhs_free, dot.lhs_batch.clone())],
+        from_ct,
+        pairs,
+        rhs,
+    )
+}
+
+/// Contracts the cotangent with the known operand (each with its contracting and batch axes). `from_ct` lists the target's
+/// axes that the cotangent's remaining axes are, batch axes first; `pairs` matches the known operand's remaining axes with
+/// the target's. The operands stand in the order that needs no transposition of the product, if there is one.
+fn contract(
+    b: &mut Builder,
+    dot: &DotGeneral,
+    [ct, known]: [(Atom, Vec<usize>, Vec<usize>); 2],
+    from_ct: Vec<usize>,
+    pairs: impl Iterator<Item = (usize, usize)>,
+    target: &Aval,
+) -> Atom {
+    let mut pairs: Vec<(usize, usize)> = pairs.collect();
+    pairs.sort_unstable();
+    let from_known: Vec<usize> = pairs.into_iter().map(|(_, axis)| axis).collect();
+    let (batch, free) = from_ct.split_at(dot.lhs_batch.len());
+    let (ct_first, known_first) = ([batch, free, &from_known].concat(), [batch, &from_known, free].concat());
+    let (order, axes) = if known_first.is_sorted() { ([known, ct], known_first) } else { ([ct, known], ct_first) };
+    let [(x, x_contracting, x_batch), (y, y_contracting, y_batch)] = order;
+    let common = common_dtype(b.dtype(x), b.dtype(y));
+    let (x, y) = (b.convert(x, common), b.convert(y, common));
     let transposed = DotGeneral {
-        lhs_contracting: (0..rhs_free.len()).map(|i| batch + lhs_free.len() + i).collect(),
-        rhs_contracting: rhs_free,
-        lhs_batch: (0..batch).collect(),
-        rhs_batch: dot.rhs_batch.clone(),
+        lhs_contracting: x_contracting,
+        rhs_contracting: y_contracting,
+        lhs_batch: x_batch,
+        rhs_batch: y_batch,
         precision: dot.precision,
         preferred: common,
     };
-    // The axes of the product: batch, free axes of the lhs, then its contracted axes in the order of the rhs.
-    let mut contracted: Vec<(usize, usize)> =
-        dot.rhs_contracting.iter().copied().zip(dot.lhs_contracting.iter().copied()).collect();
-    contracted.sort_unstable();
-    let axes: Vec<usize> =
-        dot.lhs_batch.iter().copied().chain(lhs_free).chain(contracted.into_iter().map(|(_, lhs)| lhs)).collect();
-    let product = b.emit1(Op::DotGeneral(transposed), &[ct, rhs]);
+    let product = b.emit1(Op::DotGeneral(transposed), &[x, y]);
     let product = b.transpose(product, &inverse(&axes));
-    b.convert(product, lhs.dtype)
-}
-
-/// The cotangent of the rhs, as the lhs of the dot with its operands exchanged.
-pub(crate) fn transpose_rhs(b: &mut Builder, dot: &DotGeneral, ct: Atom, lhs: Atom, rhs: &Aval) -> Atom {
-    let lhs_rank = b.shape(lhs).rank();
-    let (batch, lhs_free, rhs_free) =
-        (dot.lhs_batch.len(), dot.lhs_free(lhs_rank).len(), dot.rhs_free(rhs.rank()).len());
-    let exchanged = DotGeneral {
-        lhs_contracting: dot.rhs_contracting.clone(),
-        rhs_contracting: dot.lhs_contracting.clone(),
-        lhs_batch: dot.rhs_batch.clone(),
-        rhs_batch: dot.lhs_batch.clone(),
-        ..dot.clone()
-    };
-    let permutation: Vec<usize> =
-        (0..batch).chain((0..rhs_free).map(|i| batch + lhs_free + i)).chain((0..lhs_free).map(|i| batch + i)).collect();
-    let ct = b.transpose(ct, &permutation);
-    transpose_lhs(b, &exchanged, ct, rhs, lhs)
+    b.convert(product, target.dtype)
 }
 
 /// The permutation that undoes another.
