@@ -1,0 +1,39 @@
+//! The ops themselves, as functions that check and never promote: operands must have one dtype, and one shape or be Rust
+//! numbers. The functions of [`numpy`](crate::numpy) promote and broadcast, and are made of these.
+
+mod collective;
+mod cond;
+mod contract;
+mod elementwise;
+mod indexing;
+mod reduce;
+mod scan;
+mod shape;
+mod sort;
+mod while_loop;
+
+pub use collective::{axis_index, pmax, pmean, pmin, psum};
+pub use cond::{cond, switch};
+pub use contract::{
+    ConvDimensionNumbers, ConvOptions, Padding, batch_matmul, conv, conv_general_dilated, dot, dot_general,
+};
+pub use elementwise::*;
+pub use indexing::{
+    dynamic_index_in_dim, dynamic_slice, dynamic_slice_in_dim, dynamic_update_index_in_dim, dynamic_update_slice,
+    dynamic_update_slice_in_dim, gather, index_in_dim, scatter, slice, slice_in_dim,
+};
+pub use reduce::{
+    argmax, argmin, avg_pool, cumlogsumexp, cummax, cummin, cumprod, cumsum, max_pool, reduce, reduce_and, reduce_max,
+    reduce_min, reduce_or, reduce_prod, reduce_sum, reduce_window, reduce_xor,
+};
+pub use rjax_ir::{Combiner, Gather, IndexMode, PadDim, Precision, Reducer, Scatter, Window};
+pub use scan::{ScanOptions, associative_scan, fori_loop, map, scan, scan_with};
+pub use shape::{
+    broadcast, broadcast_in_dim, broadcasted_iota, collapse, concatenate, expand_dims, full, full_like, iota, pad,
+    reshape, rev, split, squeeze, transpose,
+};
+pub(crate) use shape::{resolve_axes, resolve_axis};
+pub use sort::{sort, sort_key_val, top_k};
+pub use while_loop::while_loop;
+
+pub use crate::transform::stop_gradient;

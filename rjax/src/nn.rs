@@ -1,0 +1,7 @@
+//! Functions of neural networks.
+
+mod activation;
+mod normalize;
+
+pub use activation::*;
+pub use normalize::*;

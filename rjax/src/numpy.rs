@@ -1,0 +1,59 @@
+//! NumPy's functions, as JAX has them: operands are promoted to a common dtype and broadcast to a common shape.
+//!
+//! ```
+//! use rjax::prelude::*;
+//! let x = jnp::arange(6).reshape([2, 3]);
+//! let y = jnp::where_(x.gt(2), &x, 0).sum(1);
+//! assert_eq!(y.to_vec::<i32>(), [0, 12]);
+//! ```
+
+mod creation;
+mod einsum;
+mod indexing;
+mod logic;
+mod math;
+mod products;
+mod reductions;
+mod shape;
+mod sorting;
+
+pub use creation::*;
+pub use einsum::einsum;
+pub use indexing::*;
+pub use logic::*;
+pub use math::*;
+pub use products::*;
+pub use reductions::*;
+pub use shape::*;
+pub use sorting::*;
+
+use rjax_ir::DType;
+
+use crate::Array;
+
+/// The ratio of a circle's circumference to its diameter.
+pub const PI: f64 = std::f64::consts::PI;
+/// The base of natural logarithms.
+pub const E: f64 = std::f64::consts::E;
+/// Infinity.
+pub const INF: f64 = f64::INFINITY;
+/// Not a number.
+pub const NAN: f64 = f64::NAN;
+/// Euler's constant.
+pub const EULER_GAMMA: f64 = 0.577_215_664_901_532_9;
+
+/// The dtype in which these operands meet.
+///
+/// ```
+/// use rjax::prelude::*;
+/// let x = jnp::ones([2], DType::BF16);
+/// assert_eq!(jnp::result_type(&[&x, &Array::from(1.5)]), DType::BF16);
+/// ```
+pub fn result_type(operands: &[&Array]) -> DType {
+    crate::array::result_type(operands).0
+}
+
+/// The dtype in which two dtypes meet.
+pub fn promote_types(a: DType, b: DType) -> DType {
+    crate::array::promote((a, false), (b, false)).0
+}

@@ -1,0 +1,107 @@
+//! The stages of ahead-of-time compilation: traced, compiled, called.
+
+use std::marker::PhantomData;
+
+use rjax_ir::{Aval, ErrorKind, Program, Result};
+
+use super::jit::refuse_open;
+use super::rebuild;
+use crate::device::Executable;
+use crate::fun::{argument_leaves, leaf_name};
+use crate::trace::Traced;
+use crate::{Args, Array, Tree, tree};
+
+/// A function traced for arguments of some types: see [`Jit::lower`](super::Jit::lower).
+pub struct Lowered<I: Args, R: Tree> {
+    program: Program,
+    captures: Vec<Array>,
+    weak: Vec<bool>,
+    out: R,
+    structure: String,
+    arguments: PhantomData<fn(&I)>,
+}
+
+impl<I: Args, R: Tree> Lowered<I, R> {
+    #[track_caller]
+    pub(super) fn new(arguments: I, traced: Traced, out: R) -> Lowered<I, R> {
+        let Traced { program, captures, weak } = traced;
+        refuse_open("the function", &captures);
+        Lowered {
+            program: program.dce(),
+            captures,
+            weak,
+            out,
+            structure: tree::structure(&arguments),
+            arguments: PhantomData,
+        }
+    }
+
+    /// The program. Captured arrays are its last inputs.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The program as text, which `rjax-opt` reads.
+    pub fn as_text(&self) -> String {
+        self.program.to_string()
+    }
+
+    /// Compiles the program for the current device.
+    pub fn compile(self) -> Result<Compiled<I, R>> {
+        let executable = Executable::compile(&self.program)?;
+        Ok(Compiled { lowered: self, executable })
+    }
+}
+
+/// A compiled function, which other threads may call too.
+pub struct Compiled<I: Args, R: Tree> {
+    lowered: Lowered<I, R>,
+    executable: Executable,
+}
+
+/// What a compiled program does, by the formula of `rjax-opt --emit=cost`.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Cost {
+    /// Floating-point and integer operations; moving data counts nothing.
+    pub flops: f64,
+    /// Bytes read and written by all equations.
+    pub bytes: f64,
+}
+
+impl<I: Args, R: Tree> Compiled<I, R> {
+    /// Calls the function. Arguments must have the trees and types it was compiled for.
+    pub fn call(&self, arguments: I::Refs<'_>) -> Result<R> {
+        let Lowered { program, captures, weak, out, structure, .. } = &self.lowered;
+        let found = tree::structure_of(|v| I::visit_refs(arguments, v));
+        rjax_ir::ensure!(
+            found == *structure,
+            Structure,
+            "a compiled function was called with arguments {found}, it was compiled for {structure}"
+        );
+        let leaves = argument_leaves::<I>(arguments);
+        let mut inputs = Vec::with_capacity(program.invars.len());
+        for (i, (leaf, expected)) in leaves.iter().zip(program.in_avals()).enumerate() {
+            let found: Aval = leaf.aval();
+            let kind = if found.dtype == expected.dtype { ErrorKind::Shape } else { ErrorKind::DType };
+            if found != expected {
+                let name = leaf_name::<I>(arguments, i);
+                return Err(rjax_ir::Error::new(
+                    kind,
+                    format!("a compiled function was called with {found} for {name}, it was compiled for {expected}"),
+                ));
+            }
+            inputs.push(leaf.value("a compiled function")?);
+        }
+        for captured in captures {
+            inputs.push(captured.value("a compiled function")?);
+        }
+        let outputs = self.executable.run(&inputs)?;
+        let outputs = outputs.into_iter().zip(weak).map(|(value, &weak)| Array::concrete(value, weak)).collect();
+        Ok(rebuild(out, outputs))
+    }
+
+    /// The program that was compiled.
+    pub fn program(&self) -> &Program {
+        &self.lowered.program
+    }
+}
