@@ -37,7 +37,10 @@ pub fn linearize(program: &Program, active: &[bool]) -> Result<Linearized> {
     let (pushed, out_active) = differentiate(program, active, &vec![false; num_outputs], &mut Memo::default())?;
     let unknown: Vec<bool> = (0..pushed.invars.len()).map(|i| i >= program.invars.len()).collect();
     let force: Vec<bool> = (0..pushed.outvars.len()).map(|i| i >= num_outputs).collect();
-    let split = partial_eval(&pushed, &unknown, &force, Effects::Known)?;
+    let mut split = partial_eval(&pushed, &unknown, &force, Effects::Known)?;
+    if split.out_unknown[..num_outputs].contains(&true) {
+        split = partial_eval(&with_values_of(&pushed, program), &unknown, &force, Effects::Known)?;
+    }
     let mut primal = split.known;
     let computed = primal.outvars.split_off(num_outputs);
     let residual = |r: &Residual| match *r {
@@ -48,6 +51,16 @@ pub fn linearize(program: &Program, active: &[bool]) -> Result<Linearized> {
     let num_residuals = residuals.len();
     primal.outvars.extend(residuals);
     Ok(Linearized { primal, linear: split.unknown, num_residuals, out_active })
+}
+
+/// The derivative with its values computed by the program itself: a custom rule may compute values and tangents in one
+/// equation, but values must not wait for tangents.
+fn with_values_of(pushed: &Program, program: &Program) -> Program {
+    let mut b = Builder::new();
+    let inputs: Vec<Atom> = pushed.in_avals().into_iter().map(|aval| b.input(aval)).collect();
+    let mut outputs = b.inline(program, &inputs[..program.invars.len()]);
+    outputs.extend(b.inline(pushed, &inputs).split_off(program.outvars.len()));
+    b.finish(outputs)
 }
 
 /// The derivative as one program: takes all inputs, then tangents of the inexact inputs; returns the tangents of the

@@ -213,3 +213,22 @@ fn calls_stay_calls() {
     let found = eval(&grad(&parse(text), None).unwrap(), &[Tensor::scalar(0.5f64)]).unwrap()[0].get(0).to_f64();
     assert!((found - 0.5f64.sin().exp() * 0.5f64.cos()).abs() < 1e-15);
 }
+
+#[test]
+fn values_do_not_wait_for_tangents() {
+    // A rule that sorts values and tangents together.
+    let l = linearized(
+        "{ lambda ; x:f64[2]. let
+            y:f64[2] = custom_jvp_call[
+              call_jaxpr={ lambda ; x:f64[2]. let y:f64[2] = sort[dimension=0 is_stable=True num_keys=1] x in (y,) }
+              jvp_jaxpr={ lambda ; x:f64[2] t:f64[2]. let
+                  y:f64[2] u:f64[2] = sort[dimension=0 is_stable=True num_keys=1] x t in (y, u) }
+              num_consts=0] x
+            in (y,) }",
+    );
+    let at = Tensor::from_vec([2], vec![2.0, 1.0]);
+    let mut outputs = eval(&l.primal, &[at]).unwrap();
+    assert_eq!(outputs.remove(0).to_vec::<f64>(), [1.0, 2.0]);
+    outputs.push(Tensor::from_vec([2], vec![20.0, 10.0]));
+    assert_eq!(eval(&l.linear, &outputs).unwrap()[0].to_vec::<f64>(), [10.0, 20.0]);
+}

@@ -20,7 +20,6 @@ pub(crate) fn jvp(f: &mut Forward, op: &Op, body: &Arc<Program>, x: &[Atom], t: 
     };
     // The combiner's inputs as reduce wants them: accumulators with tangents, then values with tangents.
     let actives: Vec<usize> = (0..n).filter(|&i| active[i]).collect();
-    let m = actives.len();
     let mut b = Builder::new();
     let avals = body.in_avals();
     let half = |b: &mut Builder, avals: &[rjax_ir::Aval]| {
@@ -42,8 +41,8 @@ pub(crate) fn jvp(f: &mut Forward, op: &Op, body: &Arc<Program>, x: &[Atom], t: 
             operands.push(instantiate(&mut f.b, t[i], &aval));
         }
     }
-    let mut y = f.b.emit(op.map_subprograms(|_| combiner.clone()), &operands);
-    debug_assert_eq!(y.len(), n + m);
-    let mut tangents = y.split_off(n).into_iter();
+    // The values are also reduced alone, so that they do not depend on the tangents.
+    let y = f.b.emit(op.clone(), x);
+    let mut tangents = f.b.emit(op.map_subprograms(|_| combiner.clone()), &operands).into_iter().skip(n);
     Ok((y, active.iter().map(|&active| if active { tangents.next() } else { None }).collect()))
 }
