@@ -226,11 +226,11 @@ impl Writer {
         if self.random.below(3) == 0 {
             let dtype = self.b.dtype(x);
             let matching = |aval: &Aval| aval.dtype == dtype && aval.shape.first() == Some(&shape[axis]);
-            if let Some(y) = self.pick_where(matching) {
-                if shape.rank() + self.b.shape(y).rank() <= 5 {
-                    let dot = self.b.dot_general(x, y, (&[axis], &[0]), (&[], &[]), dtype);
-                    return Some(self.b.unary(Unary::Tanh, dot));
-                }
+            if let Some(y) = self.pick_where(matching)
+                && shape.rank() + self.b.shape(y).rank() <= 5
+            {
+                let dot = self.b.dot_general(x, y, (&[axis], &[0]), (&[], &[]), dtype);
+                return Some(self.b.unary(Unary::Tanh, dot));
             }
         }
         let reducers = if self.style == Style::Smooth {

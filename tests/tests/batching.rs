@@ -230,7 +230,7 @@ fn collectives_inside_of_control_flow_and_over_two_axes() {
     let x = Aval::scalar(DType::F64);
     let psum =
         |names: &[&str]| Op::Collective(Collective::Psum { axes: names.iter().map(|&name| name.into()).collect() });
-    let callee = samples::program(&[x.clone()], |b, v| {
+    let callee = samples::program(std::slice::from_ref(&x), |b, v| {
         let total = b.emit1(psum(&["inner", "outer"]), v);
         let count = b.emit1(psum(&["inner", "outer"]), &[Scalar::one(DType::F64).into()]);
         vec![b.div(total, count)]

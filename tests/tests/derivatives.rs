@@ -182,8 +182,8 @@ fn random_programs_of_every_dtype_have_derivatives() {
 fn gradient_of_batched_cond_is_free_of_nan() {
     let x = Aval::scalar(DType::F64);
     let branches = vec![
-        samples::program(&[x.clone()], |b, v| vec![b.mul_scalar(v[0], 2.0)]).into(),
-        samples::program(&[x.clone()], |b, v| vec![b.unary(Unary::Sqrt, v[0])]).into(),
+        samples::program(std::slice::from_ref(&x), |b, v| vec![b.mul_scalar(v[0], 2.0)]).into(),
+        samples::program(std::slice::from_ref(&x), |b, v| vec![b.unary(Unary::Sqrt, v[0])]).into(),
     ];
     let program = samples::program(&[Aval::scalar(DType::I32), x], |b, v| b.emit(Op::Cond { branches }, v));
     for (axes, x, expected) in

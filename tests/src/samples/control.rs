@@ -36,7 +36,7 @@ fn body(avals: &[Aval], write: impl FnOnce(&mut Builder, &[Atom]) -> Vec<Atom>) 
 fn conds(samples: &mut Vec<Sample>) {
     // The second result does not depend on the operands in every branch.
     let signature = [vector(3), scalar()];
-    let branches = vec![
+    let branches = [
         body(&signature, |b, x| vec![b.unary(Unary::Sin, x[0]), x[1]]),
         body(&signature, |b, x| {
             let y = b.broadcast_scalar(x[1], &[3].into());
