@@ -105,8 +105,8 @@ fn philox(b: &mut Builder, key: Atom, counter: &[Atom], result: &Aval) -> (Vec<A
     let start = b.broadcast_scalar(counter[0], &shape);
     let carry = b.compare(rjax_ir::Compare::Lt, low, start);
     let carry = b.convert(carry, DType::U64);
-    let zero = Scalar::zero(DType::U64).into();
-    let high = b.broadcast_scalar(counter.get(1).copied().unwrap_or(zero), &shape);
+    // Without an upper half of its own the counter takes the key for it.
+    let high = b.broadcast_scalar(counter.get(1).copied().unwrap_or(key), &shape);
     let high = b.add(high, carry);
     let ([x0, x1], [x2, x3]) = (halves(b, low), halves(b, high));
     let mut x = [x0, x1, x2, x3];
