@@ -146,3 +146,44 @@ impl Op {
         op
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Aval, DType, Program, Tensor, eval, verify};
+
+    #[test]
+    fn only_what_is_needed_or_seen_stays() {
+        for (before, after) in [
+            (
+                "{ lambda ; a:f32[] b:f32[]. let c:f32[] = sin a; d:f32[] = neg c; e:f32[] = exp a in (e, b) }",
+                "{ lambda ; a:f32[] b:f32[]. let c:f32[] = exp a in (c, b) }",
+            ),
+            (
+                "{ lambda ; a:f32[4]. let b:f32[2] c:i32[2] = top_k[k=2] a in (c,) }",
+                "{ lambda ; a:f32[4]. let _:f32[2] b:i32[2] = top_k[k=2] a in (b,) }",
+            ),
+            (
+                "{ lambda ; a:f32[]. let b:f32[] = sin a; c:f32[] = exp a; debug_print[fmt=\"{}\"] b in (a,) }",
+                "{ lambda ; a:f32[]. let b:f32[] = sin a; debug_print[fmt=\"{}\"] b in (a,) }",
+            ),
+            ("{ lambda c:f32[1]={2.0}; a:f32[]. let b:f32[1] = sin c in (a,) }", "{ lambda ; a:f32[]. let in (a,) }"),
+            (
+                "{ lambda ; a:f32[]. let
+                    b:f32[] = jit[name=f jaxpr={ lambda ; a:f32[] . let b:f32[] = sin a; c:f32[] = exp a in (c,) }] a
+                  in (b,) }",
+                "{ lambda ; a:f32[]. let
+                    b:f32[] = jit[name=f jaxpr={ lambda ; a:f32[] . let b:f32[] = exp a in (b,) }] a
+                  in (b,) }",
+            ),
+        ] {
+            let [before, after] = [before, after].map(|text| Program::parse(text, "test").unwrap());
+            assert_eq!(before.dce().to_string(), after.to_string());
+            assert_eq!(before.dce().dce(), before.dce());
+            verify(&before.dce()).unwrap();
+            let inputs: Vec<Tensor> = before.in_avals().iter().map(Tensor::zeros).collect();
+            let [kept, all] = [before.dce(), before].map(|p| eval(&p, &inputs).unwrap());
+            assert!(kept.iter().zip(&all).all(|(x, y)| x.bits_equal(y)));
+        }
+        assert!(Program { avals: vec![Aval::scalar(DType::F32)], ..Program::default() }.dce().avals.is_empty());
+    }
+}

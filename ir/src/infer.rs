@@ -80,3 +80,6 @@ pub fn infer(op: &Op, inputs: &[Aval]) -> Result<Vec<Aval>> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod random;

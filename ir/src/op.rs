@@ -491,7 +491,7 @@ pub enum Op {
         /// The window.
         window: Window,
     },
-    /// `reduce_window`: `(x…, init…) -> y…` with a combining program as in `reduce`.
+    /// `reduce_window`: `(x…, init…) -> y…` with a combining program as in `reduce`; positions outside x take no part.
     GeneralReduceWindow {
         /// The combiner.
         body: Arc<Program>,

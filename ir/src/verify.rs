@@ -138,3 +138,6 @@ impl Error {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,19 +29,29 @@ pub(crate) struct Tap {
 impl Slide {
     /// For each of `count` windows the elements that are not padding, in order.
     pub(crate) fn taps(&self, count: usize) -> Vec<Vec<Tap>> {
-        let tap = |output: usize, window: usize| {
-            let position =
-                output as i128 * self.stride as i128 + window as i128 * self.window_dilation as i128 - self.low as i128;
-            let dilation = self.base_dilation as i128;
-            let inside = position >= 0 && position % dilation == 0 && position / dilation < self.extent as i128;
-            inside.then(|| Tap { window, operand: (position / dilation) as usize })
-        };
-        (0..count).map(|output| (0..self.window).filter_map(|window| tap(output, window)).collect()).collect()
+        (0..count).map(|output| self.taps_of(output).collect()).collect()
+    }
+
+    fn taps_of(&self, output: usize) -> impl Iterator<Item = Tap> {
+        let (base, spacing) = (self.base_dilation as i128, self.window_dilation as i128);
+        // Where the window begins and the last of its elements lies, counted from the operand's first element.
+        let begin = output as i128 * self.stride as i128 - self.low as i128;
+        let end = begin + (self.window as i128 - 1) * spacing;
+        let first = begin.max(0).div_euclid(base) + (begin.max(0) % base != 0) as i128;
+        let last = end.div_euclid(base).min(self.extent as i128 - 1);
+        (first..=last).filter_map(move |operand| {
+            let position = operand * base - begin;
+            let hit = position % spacing == 0;
+            hit.then(|| Tap { window: (position / spacing) as usize, operand: operand as usize })
+        })
     }
 }
 
 /// Calls `visit` for each window in row-major order with the positions of the operand's elements in it, row-major too.
 pub(crate) fn for_each_window(window: &Window, operand: &Shape, result: &Shape, mut visit: impl FnMut(&[usize])) {
+    if result.size() == 0 {
+        return;
+    }
     let strides = operand.strides();
     let taps: Vec<Vec<Vec<Tap>>> = (0..operand.rank())
         .map(|axis| {

@@ -141,6 +141,9 @@ impl Scatter {
 
     fn eval_in_place(&self, x: &Tensor, indices: &Tensor, updates: &Tensor) -> Tensor {
         let shape = x.shape();
+        if updates.shape().size() == 0 {
+            return x.clone();
+        }
         let window_axes = self.window_axes(shape.rank());
         let mut sizes = vec![1; shape.rank()];
         for (&axis, &update_axis) in window_axes.iter().zip(&self.update_window_dims) {
