@@ -1,0 +1,224 @@
+//! Choosing one node of each class so that the whole, with shared nodes counted once, is cheap.
+//!
+//! Three candidates: the program as it was; the best by cost sets, bottom up (each class remembers which classes its
+//! choice needs, so that shared ones are priced once); and from the better of the two, hill climbing by single changes with
+//! exact prices. The first is always among them: the result never costs more than the input.
+
+use std::collections::BTreeMap;
+
+use egg::{Id, Language};
+use rjax_ir::Aval;
+
+use crate::cost::price;
+use crate::dag::{Head, Node};
+use crate::egraph::EGraph;
+
+/// A node for each class that is needed.
+pub(crate) type Selection = BTreeMap<Id, Node>;
+
+/// The classes of an e-graph, densely numbered, with their nodes and prices.
+struct Table {
+    classes: Vec<Id>,
+    /// For each class its nodes: price and the numbers of the operands' classes.
+    nodes: Vec<Vec<(u64, Vec<usize>)>>,
+}
+
+impl Table {
+    fn new(egraph: &EGraph) -> Table {
+        let mut classes: Vec<Id> = egraph.classes().map(|class| class.id).collect();
+        classes.sort();
+        let number = |x: Id| classes.binary_search(&egraph.find(x)).expect("a class");
+        let nodes = classes
+            .iter()
+            .map(|&class| {
+                let node = |n: &Node| (node_price(egraph, class, n), n.inputs.iter().map(|&x| number(x)).collect());
+                egraph[class].nodes.iter().map(node).collect()
+            })
+            .collect();
+        Table { classes, nodes }
+    }
+
+    /// The price of what the roots need, or `None` if the choice has a cycle or a hole.
+    fn total(&self, roots: &[usize], choice: &[Option<usize>]) -> Option<u64> {
+        #[derive(Clone, Copy, PartialEq)]
+        enum State {
+            New,
+            Open,
+            Done,
+        }
+        let mut state = vec![State::New; self.classes.len()];
+        let mut total = 0u64;
+        for &root in roots {
+            let mut stack = vec![(root, false)];
+            while let Some((class, leaving)) = stack.pop() {
+                if leaving {
+                    state[class] = State::Done;
+                    continue;
+                }
+                match state[class] {
+                    State::Done => continue,
+                    State::Open => return None,
+                    State::New => {}
+                }
+                state[class] = State::Open;
+                let (price, inputs) = &self.nodes[class][choice[class]?];
+                total = total.saturating_add(*price);
+                stack.push((class, true));
+                for &input in inputs {
+                    match state[input] {
+                        State::Done => {}
+                        State::Open => return None,
+                        State::New => stack.push((input, false)),
+                    }
+                }
+            }
+        }
+        Some(total)
+    }
+
+    /// The best node of each class by the price of all that it needs.
+    fn cost_sets(&self) -> Vec<Option<usize>> {
+        let count = self.classes.len();
+        let words = count.div_ceil(64);
+        let mut users: Vec<Vec<usize>> = vec![Vec::new(); count];
+        for (class, nodes) in self.nodes.iter().enumerate() {
+            for input in nodes.iter().flat_map(|(_, inputs)| inputs) {
+                users[*input].push(class);
+            }
+        }
+        let mut choice: Vec<Option<usize>> = vec![None; count];
+        let mut sets: Vec<Vec<u64>> = vec![Vec::new(); count];
+        let mut totals: Vec<u64> = vec![u64::MAX; count];
+        let chosen_price =
+            |choice: &[Option<usize>], class: usize| choice[class].map_or(0, |node| self.nodes[class][node].0);
+        let mut queue: std::collections::VecDeque<usize> = (0..count).collect();
+        let mut queued = vec![true; count];
+        // A choice may make another one's set out of date; the number of visits is bounded all the same.
+        let mut visits = 0;
+        while let Some(class) = queue.pop_front() {
+            queued[class] = false;
+            visits += 1;
+            if visits > 32 * count {
+                break;
+            }
+            let mut improved = false;
+            for (index, (price, inputs)) in self.nodes[class].iter().enumerate() {
+                if inputs.iter().any(|&input| choice[input].is_none()) {
+                    continue;
+                }
+                let mut set = vec![0u64; words];
+                for &input in inputs {
+                    set.iter_mut().zip(&sets[input]).for_each(|(a, b)| *a |= b);
+                }
+                if set[class / 64] >> (class % 64) & 1 == 1 {
+                    continue;
+                }
+                let mut total = *price;
+                for (word, bits) in set.iter().enumerate() {
+                    let mut bits = *bits;
+                    while bits != 0 {
+                        let member = word * 64 + bits.trailing_zeros() as usize;
+                        total = total.saturating_add(chosen_price(&choice, member));
+                        bits &= bits - 1;
+                    }
+                }
+                if total < totals[class] {
+                    set[class / 64] |= 1 << (class % 64);
+                    (totals[class], choice[class], sets[class]) = (total, Some(index), set);
+                    improved = true;
+                }
+            }
+            if improved {
+                for &user in &users[class] {
+                    if !queued[user] {
+                        queued[user] = true;
+                        queue.push_back(user);
+                    }
+                }
+            }
+        }
+        choice
+    }
+
+    /// Changes one class after the other to another node where that lowers the total.
+    fn climb(&self, roots: &[usize], choice: &mut [Option<usize>], total: &mut u64) {
+        for _ in 0..4 {
+            let mut improved = false;
+            for class in 0..self.classes.len() {
+                if self.nodes[class].len() < 2 || choice[class].is_none() {
+                    continue;
+                }
+                for index in 0..self.nodes[class].len() {
+                    let before = choice[class];
+                    choice[class] = Some(index);
+                    match self.total(roots, choice) {
+                        Some(better) if better < *total => {
+                            *total = better;
+                            improved = true;
+                        }
+                        Some(_) | None => choice[class] = before,
+                    }
+                }
+            }
+            if !improved {
+                break;
+            }
+        }
+    }
+}
+
+fn node_price(egraph: &EGraph, class: Id, node: &Node) -> u64 {
+    match node.head {
+        Head::Leaf(_) | Head::Const(_) | Head::Literal(_) | Head::Projection(_) => 0,
+        Head::Op(op) | Head::Unique(op, _) | Head::Effect(op, _) => {
+            let inputs: Vec<Aval> = node.operands().iter().map(|&x| egraph[x].data.avals[0].clone()).collect();
+            price(egraph.analysis.ops.get(op), &inputs, &egraph[class].data.avals)
+        }
+    }
+}
+
+/// The cheapest selection found for the roots, if it is cheaper than the input's. `input` gives the nodes of the program as it was,
+/// in its order.
+pub(crate) fn extract(egraph: &EGraph, roots: &[Id], input: &[(Id, Node)]) -> Option<Selection> {
+    let table = Table::new(egraph);
+    let number = |x: Id| table.classes.binary_search(&egraph.find(x)).expect("a class");
+    let roots: Vec<usize> = roots.iter().map(|&x| number(x)).collect();
+    let mut choice: Vec<Option<usize>> = vec![None; table.classes.len()];
+    for (id, node) in input {
+        let class = number(*id);
+        // The first node of a class in the program's order: its operands' first nodes stand before it, so there is no cycle.
+        if choice[class].is_none() {
+            let node = node.clone().map_children(|x| egraph.find(x));
+            choice[class] = egraph[table.classes[class]].nodes.iter().position(|n| same(egraph, n, &node));
+        }
+    }
+    let before = table.total(&roots, &choice)?;
+    let mut best = (before, choice.clone());
+    let greedy = table.cost_sets();
+    if let Some(total) = table.total(&roots, &greedy)
+        && total < before
+    {
+        best = (total, greedy.clone());
+    }
+    // Classes that only the other candidate needs keep its choice, so that climbing can reach them.
+    let (mut total, mut choice) = best;
+    for (class, node) in greedy.iter().enumerate() {
+        if choice[class].is_none() {
+            choice[class] = *node;
+        }
+    }
+    table.climb(&roots, &mut choice, &mut total);
+    if total >= before {
+        return None;
+    }
+    let nodes = choice.iter().enumerate().filter_map(|(class, node)| {
+        let id = table.classes[class];
+        Some((id, egraph[id].nodes[(*node)?].clone()))
+    });
+    Some(nodes.collect())
+}
+
+/// Equal nodes, or with the operands of a commutative op exchanged.
+fn same(egraph: &EGraph, a: &Node, b: &Node) -> bool {
+    a == b || crate::egraph::canonical(egraph, a.clone()) == crate::egraph::canonical(egraph, b.clone())
+}

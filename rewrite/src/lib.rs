@@ -1,0 +1,117 @@
+//! Algebraic simplification: a program in, a cheaper program with the same meaning out.
+//!
+//! Two stages share one set of [rules]. While the program is read, hash-consing merges equal equations, folds constants with the
+//! interpreter and applies every rule that can only make a program smaller. Then windows of a few hundred equations go
+//! through equality saturation: all rules run side by side in an e-graph, and the cheapest selection, counting what is
+//! shared once and starting from the program as it was, is read out. So the result never costs more than the input.
+//!
+//! The output is a function of the input alone: limits are counts, orders are total, nothing depends on time or hashing.
+//!
+//! ```
+//! use rjax_ir::Program;
+//! use rjax_rewrite::{Options, simplify_explained};
+//! let text = "{ lambda ; a:f32[3]. let b:f32[3] = neg a; c:f32[3] = neg b; d:f32[3] = mul c c in (d,) }";
+//! let program = Program::parse(text, "example").unwrap();
+//! let (simpler, report) = simplify_explained(&program, &Options::default()).unwrap();
+//! assert_eq!(simpler.to_string(), "{ lambda ; a:f32[3]. let b:f32[3] = mul a a in (b,) }");
+//! assert_eq!(report.rewrites[0].rule, "neg-neg");
+//! ```
+//!
+//! # Structure
+//! `dag` is the hash-consed graph, `fold` constant folding, `term` what a rule sees and builds, `rules` the rules, one file for
+//! each theme; `egraph`, `saturate`, `extract` and `window` are the second stage; `program` converts; `cost` prices.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod code;
+mod cost;
+mod dag;
+mod egraph;
+mod extract;
+mod fold;
+mod program;
+mod report;
+pub mod rules;
+mod saturate;
+mod term;
+mod window;
+
+pub use cost::{Cost, cost};
+pub use report::{Report, Rewrite};
+pub use rules::{Class, Rule};
+
+use rjax_ir::{Program, Result};
+
+/// How far a rewrite may change the bits of a result; see [`Class`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+pub enum Tier {
+    /// Only what gives the same bits.
+    Strict,
+    /// What keeps the standard error bound of every sum and dot, and finite results finite.
+    #[default]
+    Default,
+    /// Also what may lose accuracy by cancellation or assumes finite values.
+    Fast,
+}
+
+impl Tier {
+    /// All tiers, the most careful first.
+    pub const ALL: [Tier; 3] = [Tier::Strict, Tier::Default, Tier::Fast];
+
+    /// The tier's name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Tier::Strict => "strict",
+            Tier::Default => "default",
+            Tier::Fast => "fast",
+        }
+    }
+
+    /// The tier with this name.
+    pub fn parse(name: &str) -> Option<Tier> {
+        Tier::ALL.into_iter().find(|tier| tier.name() == name)
+    }
+
+    /// Whether rewrites of a class are allowed.
+    pub const fn allows(self, class: Class) -> bool {
+        match class {
+            Class::Exact => true,
+            Class::ZeroSign | Class::Order | Class::Rounding => !matches!(self, Tier::Strict),
+            Class::Cancellation | Class::Domain => matches!(self, Tier::Fast),
+        }
+    }
+}
+
+/// What simplification may do and how much work it may put in. All limits are counts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Which classes of rewrites are allowed.
+    pub tier: Tier,
+    /// Equations in a window of the e-graph.
+    pub window: usize,
+    /// Passes over all windows; every other one is shifted by half a window.
+    pub passes: usize,
+    /// Rounds of applying all rules in a window.
+    pub iterations: usize,
+    /// How many times as many nodes as equations a window may grow to.
+    pub growth: usize,
+    /// The largest constant, in elements, that folding may create or read.
+    pub fold_elements: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { tier: Tier::Default, window: 200, passes: 2, iterations: 8, growth: 10, fold_elements: 256 }
+    }
+}
+
+/// A program with the same inputs and outputs that costs no more.
+pub fn simplify(program: &Program, options: &Options) -> Result<Program> {
+    Ok(simplify_explained(program, options)?.0)
+}
+
+/// [`simplify`], with the rewrites that survived and the cost before and after.
+pub fn simplify_explained(program: &Program, options: &Options) -> Result<(Program, Report)> {
+    program::simplify(program, options)
+}

@@ -1,0 +1,157 @@
+//! Programs to graphs and back, and the order of work: programs inside ops first.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use egg::Id;
+use rjax_ir::{Atom, Aval, Eqn, Op, Program, Result, Var};
+use smallvec::SmallVec;
+
+use crate::dag::{Dag, Head, Ops};
+use crate::rules::RuleSet;
+use crate::{Cost, Options, Report, cost, window};
+
+/// Simplifies a program, with a report.
+pub(crate) fn simplify(program: &Program, options: &Options) -> Result<(Program, Report)> {
+    let rules = RuleSet::new(options.tier);
+    let mut run = Run { options, rules: &rules, done: HashMap::new(), report: Report::default() };
+    let simplified = run.program(&program.dce(), true);
+    let mut report = run.report;
+    report.before = cost(program);
+    report.after = cost(&simplified);
+    Ok((simplified, report))
+}
+
+struct Run<'r> {
+    options: &'r Options,
+    rules: &'r RuleSet,
+    /// Programs inside ops by address, for several ops may share one; kept alive here, so that an address stays taken.
+    done: HashMap<*const Program, (Arc<Program>, Arc<Program>)>,
+    report: Report,
+}
+
+impl Run<'_> {
+    fn program(&mut self, program: &Program, top_level: bool) -> Program {
+        let mut dag = Dag::new(self.rules, Ops::default(), top_level, self.options.fold_elements);
+        let inputs: Vec<Id> = program.in_avals().into_iter().enumerate().map(|(i, aval)| dag.leaf(i, aval)).collect();
+        let mut outputs = self.load(&mut dag, &program, &inputs);
+        for pass in 0..self.options.passes {
+            match window::pass(&dag, &outputs, self.options, pass) {
+                Some((next, moved)) => (dag, outputs) = (next, moved),
+                None => break,
+            }
+        }
+        let simplified = store(&dag, inputs.len(), &outputs, &mut self.report);
+        // What the rules did one by one never costs more; together, by the formula that people see, neither.
+        if worse(cost(&simplified), cost(program)) { program.clone() } else { simplified }
+    }
+
+    /// Adds a program's equations to a graph; returns its outputs.
+    fn load(&mut self, dag: &mut Dag, program: &Program, inputs: &[Id]) -> Vec<Id> {
+        let mut values: Vec<Option<Id>> = vec![None; program.avals.len()];
+        for (v, &id) in program.invars.iter().zip(inputs) {
+            values[v.index()] = Some(id);
+        }
+        for (v, value) in &program.consts {
+            values[v.index()] = Some(dag.constant(value.clone()));
+        }
+        for eqn in &program.eqns {
+            let inputs: SmallVec<[Id; 4]> = eqn.inputs.iter().map(|&x| read(dag, &values, x)).collect();
+            let outputs = self.equation(dag, program, eqn, &inputs);
+            for (v, id) in eqn.outputs.iter().zip(outputs) {
+                values[v.index()] = Some(id);
+            }
+        }
+        program.outvars.iter().map(|&x| read(dag, &values, x)).collect()
+    }
+
+    fn equation(&mut self, dag: &mut Dag, program: &Program, eqn: &Eqn, inputs: &[Id]) -> Vec<Id> {
+        if let Op::Cond { branches } = &eqn.op
+            && let Some(index) = dag.entry(inputs[0]).splat
+        {
+            // A known branch takes the place of the conditional; the index is clamped.
+            let taken = (index.to_f64().max(0.0) as usize).min(branches.len() - 1);
+            return self.load(dag, &branches[taken], &inputs[1..]);
+        }
+        let avals: Arc<[Aval]> = eqn.outputs.iter().map(|v| program.avals[v.index()].clone()).collect();
+        if eqn.op.subprograms().is_empty() {
+            dag.apply(&eqn.op, inputs, avals, &eqn.location).into_vec()
+        } else {
+            let op = eqn.op.map_subprograms(|inner| self.inner(inner));
+            dag.apply(&op, inputs, avals, &eqn.location).into_vec()
+        }
+    }
+
+    fn inner(&mut self, program: &Arc<Program>) -> Arc<Program> {
+        let key = Arc::as_ptr(program);
+        if let Some((_, done)) = self.done.get(&key) {
+            return done.clone();
+        }
+        let done = Arc::new(self.program(program, false));
+        self.done.insert(key, (program.clone(), done.clone()));
+        done
+    }
+}
+
+fn read(dag: &mut Dag, values: &[Option<Id>], x: Atom) -> Id {
+    match x {
+        Atom::Var(v) => values[v.index()].expect("verified: defined before use"),
+        Atom::Lit(value) => dag.literal(value),
+    }
+}
+
+fn worse(after: Cost, before: Cost) -> bool {
+    after.flops > before.flops
+}
+
+/// The live part of a graph as a program, in the order of the graph.
+fn store(dag: &Dag, num_inputs: usize, outputs: &[Id], report: &mut Report) -> Program {
+    let live = dag.live(outputs);
+    let mut program = Program::default();
+    let mut atoms: Vec<Option<Atom>> = vec![None; dag.entries.len()];
+    let fresh = |program: &mut Program, aval: &Aval| {
+        program.avals.push(aval.clone());
+        Var((program.avals.len() - 1) as u32)
+    };
+    for i in 0..num_inputs {
+        let v = fresh(&mut program, &dag.entries[i].avals[0]);
+        program.invars.push(v);
+        atoms[i] = Some(v.into());
+    }
+    for (i, entry) in dag.entries.iter().enumerate().filter(|(i, _)| live[*i]) {
+        if let Head::Const(number) = entry.node.head {
+            let v = fresh(&mut program, &entry.avals[0]);
+            program.consts.push((v, dag.consts[number as usize].clone()));
+            atoms[i] = Some(v.into());
+        }
+    }
+    // The variables of the results of each node that has not exactly one.
+    let mut several: HashMap<usize, Vec<Var>> = HashMap::new();
+    for (i, entry) in dag.entries.iter().enumerate().filter(|(i, _)| live[*i]) {
+        for &(rule, class) in &entry.fired {
+            report.add(rule, class);
+        }
+        match entry.node.head {
+            Head::Leaf(_) | Head::Const(_) => {}
+            Head::Literal(value) => atoms[i] = Some(value.into()),
+            Head::Projection(index) => {
+                atoms[i] = Some(several[&usize::from(entry.node.inputs[0])][index as usize].into());
+            }
+            Head::Op(op) | Head::Unique(op, _) | Head::Effect(op, _) => {
+                let read = |x: &Id| atoms[usize::from(*x)].expect("operands stand before their uses");
+                let inputs: Vec<Atom> = entry.node.operands().iter().map(read).collect();
+                let results: Vec<Var> = entry.avals.iter().map(|aval| fresh(&mut program, aval)).collect();
+                if let [v] = results[..] {
+                    atoms[i] = Some(v.into());
+                } else {
+                    several.insert(i, results.clone());
+                }
+                let op = dag.ops.get(op).clone();
+                program.eqns.push(Eqn { op, inputs, outputs: results, location: entry.location.clone() });
+            }
+        }
+    }
+    let read = |x: &Id| atoms[usize::from(*x)].expect("outputs are live");
+    program.outvars = outputs.iter().map(read).collect();
+    program
+}

@@ -1,0 +1,170 @@
+//! The rules, as data: a name, the identity that holds, how exactly, for which dtypes, and the code that recognises it.
+//!
+//! A rule looks at one equation (of a kind named in `roots`) and the definitions of its operands, and builds a term of the same
+//! type and value. Rules that cannot make a program larger or slower are applied at once wherever they match; those marked as
+//! growing offer an alternative to the e-graph.
+
+mod arithmetic;
+mod bits;
+mod compare;
+mod convert;
+mod dot;
+mod einsum;
+pub(crate) mod elementwise;
+mod layout;
+mod reduce;
+mod select;
+mod slice;
+
+use std::collections::HashMap;
+use std::fmt;
+
+use egg::Id;
+use rjax_ir::{Aval, DTypeSet};
+
+use crate::Tier;
+pub use crate::code::Code;
+use crate::term::View;
+pub use crate::term::{Definition, Match, Term};
+
+/// How near the two sides of an identity are. On integers and `bool` a rule of the first four classes is exact.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Class {
+    /// The same bits, whatever the operands; a NaN may carry another payload.
+    Exact,
+    /// The same but for the sign of a zero.
+    ZeroSign,
+    /// The same terms summed or multiplied in another order, which the semantics leaves open.
+    Order,
+    /// Another rounding, within the standard error bound of the original: (|A| |B|) for a dot, the sum of magnitudes for a sum.
+    Rounding,
+    /// Another rounding that may lose accuracy where terms cancel.
+    Cancellation,
+    /// Equal only where operands and intermediate results are finite or in some range.
+    Domain,
+}
+
+impl Class {
+    /// The class's name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Class::Exact => "exact",
+            Class::ZeroSign => "zero sign",
+            Class::Order => "order",
+            Class::Rounding => "rounding",
+            Class::Cancellation => "cancellation",
+            Class::Domain => "domain",
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// An identity and how to use it.
+pub struct Rule {
+    /// A name for people: verb and object, or op and case.
+    pub name: &'static str,
+    /// How exactly it holds.
+    pub class: Class,
+    /// The dtypes for which it holds, of the result and the operand that is not a predicate.
+    pub dtypes: DTypeSet,
+    /// The kinds of the equations it rewrites.
+    pub roots: &'static [Code],
+    /// What holds.
+    pub identity: &'static str,
+    /// Whether the right side may be larger, so that only the e-graph may weigh it against the left.
+    pub grows: bool,
+    /// What an equation becomes.
+    pub apply: fn(&Match<'_>) -> Option<Term>,
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl PartialEq for Rule {
+    fn eq(&self, other: &Rule) -> bool {
+        self.name == other.name
+    }
+}
+
+/// A rule that never makes a program worse.
+const fn rule(
+    name: &'static str,
+    class: Class,
+    dtypes: DTypeSet,
+    roots: &'static [Code],
+    identity: &'static str,
+    apply: fn(&Match<'_>) -> Option<Term>,
+) -> Rule {
+    Rule { name, class, dtypes, roots, identity, grows: false, apply }
+}
+
+impl Rule {
+    /// The rule as one that only the e-graph applies.
+    const fn growing(self) -> Rule {
+        Rule { grows: true, ..self }
+    }
+
+    /// The class of the rule on these operands, if it accepts their dtypes and the tier allows it.
+    pub(crate) fn class_on(&self, graph: &dyn View, inputs: &[Id], aval: &Aval, tier: Tier) -> Option<Class> {
+        if !self.dtypes.contains(aval.dtype) {
+            return None;
+        }
+        let inexact = aval.dtype.is_inexact() || inputs.iter().any(|&x| graph.avals(x)[0].dtype.is_inexact());
+        let class = if !inexact && self.class <= Class::Rounding { Class::Exact } else { self.class };
+        tier.allows(class).then_some(class)
+    }
+}
+
+/// All rules, theme by theme, in the order in which they are tried.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    [
+        arithmetic::RULES,
+        bits::RULES,
+        compare::RULES,
+        select::RULES,
+        convert::RULES,
+        layout::RULES,
+        slice::RULES,
+        reduce::RULES,
+        dot::RULES,
+    ]
+    .into_iter()
+    .flatten()
+    .chain(crate::fold::RULES)
+}
+
+/// The rules that a tier allows on some dtype, by the kind of equation they rewrite.
+pub(crate) struct RuleSet {
+    pub tier: Tier,
+    shrinking: HashMap<Code, Vec<&'static Rule>>,
+    growing: HashMap<Code, Vec<&'static Rule>>,
+}
+
+impl RuleSet {
+    pub fn new(tier: Tier) -> RuleSet {
+        let (mut shrinking, mut growing) = (HashMap::new(), HashMap::new());
+        for rule in all() {
+            for &root in rule.roots {
+                let table: &mut HashMap<Code, Vec<_>> = if rule.grows { &mut growing } else { &mut shrinking };
+                table.entry(root).or_default().push(rule);
+            }
+        }
+        RuleSet { tier, shrinking, growing }
+    }
+
+    pub fn shrinking(&self, code: Code) -> &[&'static Rule] {
+        self.shrinking.get(&code).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn growing(&self, code: Code) -> &[&'static Rule] {
+        self.growing.get(&code).map_or(&[], Vec::as_slice)
+    }
+}

@@ -1,0 +1,184 @@
+//! Dots: transposes absorbed, chains in their cheapest order, sums and slices drawn in, common factors drawn out.
+//!
+//! A change of the order of contractions keeps the componentwise bound of the product, |A| |B| |C| up to a factor of the
+//! number of terms, and is made only where it lowers the number of multiplications.
+
+use rjax_ir::{Binary, DTypeSet, Op, Reducer, Scalar, Slice};
+
+use super::Class::{Domain, Order, Rounding};
+use super::einsum::{Contraction, Operand, is_identity};
+use super::{Code, Definition, Match, Rule, Term, rule};
+use crate::term::when;
+
+const DOT: &[Code] = &[Code::Dot];
+const SUMS: &[Code] = &[Code::Binary(Binary::Add), Code::Binary(Binary::Sub)];
+
+fn root(m: &Match<'_>) -> Option<Contraction> {
+    Contraction::of(m, Definition { op: m.op, inputs: m.inputs })
+}
+
+/// A dot one of whose operands is a transpose.
+fn absorb(m: &Match<'_>) -> Option<Term> {
+    let c = root(m)?;
+    if m.any(2) == Some(0) {
+        c.finish(&c.through_transpose(m, &c.lhs)?, &c.rhs)
+    } else {
+        c.finish(&c.lhs, &c.through_transpose(m, &c.rhs)?)
+    }
+}
+
+pub(super) static RULES: &[Rule] = &[
+    rule("dot-of-transpose", Order, DTypeSet::ANY, DOT, "dot(transpose(x), y) == dot(x, y) over the same axes", |m| {
+        let term = absorb(m)?;
+        when(matches!(&term, Term::Apply(op, _) if matches!(**op, Op::DotGeneral(_))))?;
+        Some(term)
+    }),
+    rule("dot-of-transpose-turned", Order, DTypeSet::ANY, DOT, "dot(transpose(x), y) == transpose(dot(x, y))", absorb)
+        .growing(),
+    rule("transpose-of-dot", Order, DTypeSet::ANY, &[Code::Transpose], "transpose(dot(x, y)) == dot(y, x)", |m| {
+        let Op::Transpose { permutation } = m.op else { return None };
+        let mut c = Contraction::of(m, m.definition(m.one(), Code::Dot)?)?;
+        c.out = permutation.iter().map(|&axis| c.out[axis]).collect();
+        let term = if m.any(2) == Some(0) { c.finish(&c.rhs, &c.lhs)? } else { c.finish(&c.lhs, &c.rhs)? };
+        when(matches!(&term, Term::Apply(op, _) if matches!(**op, Op::DotGeneral(_))))?;
+        Some(term)
+    }),
+    rule("reassociate-dots", Rounding, DTypeSet::NUMBER, DOT, "(A B) C == A (B C), in the cheaper order", |m| {
+        let mut c = root(m)?;
+        let (chain, third) =
+            if m.any(2) == Some(0) { (c.lhs.clone(), c.rhs.clone()) } else { (c.rhs.clone(), c.lhs.clone()) };
+        let (a, b) = c.expand(m, &chain)?;
+        let before = c.flops(&a, &b) + c.flops(&chain, &third);
+        let (first, last) = if m.any(2) == Some(0) { (a, b) } else { (b, a) };
+        let needed = |label| last.labels.contains(&label) || c.out.contains(&label);
+        let inner = c.contract(&first, &third, &needed)?;
+        when(c.flops(&first, &third) + c.flops(&inner, &last) < before)?;
+        // Operands stay in their order where they can: what came left stays left.
+        c.finish(&inner, &last)
+    })
+    .growing(),
+    rule(
+        "sum-of-dot",
+        Rounding,
+        DTypeSet::NUMBER,
+        &[Code::Reduce(Reducer::Sum)],
+        "sum(A B) == sum(A) B, over rows",
+        |m| {
+            let (_, axes) = super::reduce::reduce(m.op);
+            let mut c = Contraction::of(m, m.definition(m.one(), Code::Dot)?)?;
+            let summed: Vec<usize> = axes.iter().map(|&axis| c.out[axis]).collect();
+            c.out.retain(|label| !summed.contains(label));
+            // An axis of one operand alone is summed before; a batch axis of both is contracted.
+            let reduce = |x: &Operand, other: &Operand| {
+                let gone = |label: &usize| summed.contains(label) && !other.labels.contains(label);
+                let axes: Vec<usize> = (0..x.labels.len()).filter(|&axis| gone(&x.labels[axis])).collect();
+                let labels = x.labels.iter().copied().filter(|label| !gone(label)).collect();
+                if axes.is_empty() {
+                    return x.clone();
+                }
+                Operand { term: Term::apply(Op::Reduce { reducer: Reducer::Sum, axes }, [x.term.clone()]), labels }
+            };
+            c.finish(&reduce(&c.lhs, &c.rhs), &reduce(&c.rhs, &c.lhs))
+        },
+    )
+    .growing(),
+    rule("factor-dots", Rounding, DTypeSet::NUMBER, SUMS, "A B + A C == A (B + C)", |m| {
+        let [x, y] = m.two();
+        let (x, y) = (m.definition(x, Code::Dot)?, m.definition(y, Code::Dot)?);
+        when(x.op == y.op)?;
+        let side = m.any(2)?;
+        when(x.inputs[side] == y.inputs[side])?;
+        let other = 1 - side;
+        when(m.aval_of(x.inputs[other]) == m.aval_of(y.inputs[other]))?;
+        let sum = Term::apply(m.op.clone(), [x.inputs[other].into(), y.inputs[other].into()]);
+        let common = Term::from(x.inputs[side]);
+        Some(Term::apply(x.op.clone(), if side == 0 { [common, sum] } else { [sum, common] }))
+    })
+    .growing(),
+    // The other way pays where a summand is itself a dot, of low rank: x (W + B A) == x W + (x B) A.
+    rule("distribute-dot", Rounding, DTypeSet::NUMBER, DOT, "A (B + C D) == A B + A (C D)", |m| {
+        let Op::DotGeneral(dot) = m.op else { return None };
+        when(m.dtype_of(m.inputs[0]) == dot.preferred)?;
+        let side = m.any(2)?;
+        let sum = m.definition(m.inputs[side], Code::Binary(Binary::Add))?;
+        let low_rank = sum.inputs[m.any(2)?];
+        m.definition(low_rank, Code::Dot)?;
+        let with = |part: egg::Id| {
+            let mut inputs = [m.inputs[0], m.inputs[1]];
+            inputs[side] = part;
+            Term::apply(m.op.clone(), inputs.map(Term::from))
+        };
+        Some(Term::binary(Binary::Add, with(sum.inputs[0]), with(sum.inputs[1])))
+    })
+    .growing(),
+    rule("scale-of-dot", Rounding, DTypeSet::NUMBER, DOT, "(s A) B == s (A B) for a scalar s", |m| {
+        let Op::DotGeneral(dot) = m.op else { return None };
+        when(m.dtype_of(m.inputs[0]) == dot.preferred)?;
+        let side = m.any(2)?;
+        let product = m.definition(m.inputs[side], Code::Binary(Binary::Mul))?;
+        let [array, scale] = m.either_order_of(product);
+        let scalar = match m.splat(scale) {
+            Some(value) => Term::Literal(value),
+            None => {
+                let broadcast = m.definition(scale, Code::Broadcast)?;
+                when(m.aval_of(broadcast.inputs[0]).rank() == 0)?;
+                broadcast.inputs[0].into()
+            }
+        };
+        let mut inputs = [m.inputs[0], m.inputs[1]];
+        inputs[side] = array;
+        let scale = if m.aval.rank() == 0 {
+            scalar
+        } else {
+            Term::apply(Op::BroadcastInDim { shape: m.aval.shape.clone(), dims: vec![] }, [scalar])
+        };
+        Some(Term::binary(Binary::Mul, Term::apply(m.op.clone(), inputs.map(Term::from)), scale))
+    })
+    .growing(),
+    rule("slice-of-dot", Order, DTypeSet::ANY, &[Code::Slice], "slice(dot(x, y)) == dot(slice(x), slice(y))", |m| {
+        let Op::Slice(outer) = m.op else { return None };
+        let inner = m.definition(m.one(), Code::Dot)?;
+        let c = Contraction::of(m, inner)?;
+        let sliced = |x: &Operand, id: egg::Id| {
+            let shape = m.shape_of(id);
+            let mut slice =
+                Slice { starts: vec![0; shape.rank()], limits: shape.to_vec(), strides: vec![1; shape.rank()] };
+            for (axis, label) in x.labels.iter().enumerate() {
+                if let Some(place) = c.out.iter().position(|l| l == label) {
+                    slice.starts[axis] = outer.starts[place];
+                    slice.limits[axis] = outer.limits[place];
+                    slice.strides[axis] = outer.strides[place];
+                }
+            }
+            let whole = slice.starts.iter().all(|&s| s == 0)
+                && slice.limits[..] == shape[..]
+                && slice.strides.iter().all(|&s| s == 1);
+            if whole { x.term.clone() } else { Term::apply(Op::Slice(slice), [x.term.clone()]) }
+        };
+        let (lhs, rhs) = (sliced(&c.lhs, inner.inputs[0]), sliced(&c.rhs, inner.inputs[1]));
+        Some(Term::apply(inner.op.clone(), [lhs, rhs]))
+    })
+    .growing(),
+    // 0 * inf is NaN.
+    rule("dot-of-zeros", Domain, DTypeSet::NUMBER, DOT, "0 A == 0 for finite A", |m| {
+        let side = m.any(2)?;
+        m.is_number(m.inputs[side], 0.0)?;
+        Some(Term::full(Scalar::zero(m.aval.dtype), &m.aval.shape))
+    }),
+    rule("dot-of-identity", Domain, DTypeSet::NUMBER, DOT, "I A == A for finite A", |m| {
+        let c = root(m)?;
+        let side = m.any(2)?;
+        is_identity(m, m.inputs[side])?;
+        let (eye, other) = if side == 0 { (&c.lhs, &c.rhs) } else { (&c.rhs, &c.lhs) };
+        // One axis of the identity is contracted, the other takes the place of what it was contracted with.
+        let (kept, contracted) = match eye.labels[..] {
+            [a, b] if c.out.contains(&a) && !c.out.contains(&b) => (a, b),
+            [a, b] if c.out.contains(&b) && !c.out.contains(&a) => (b, a),
+            [..] => return None,
+        };
+        when(!other.labels.contains(&kept) && other.labels.contains(&contracted))?;
+        let labels: Vec<usize> =
+            other.labels.iter().map(|&label| if label == contracted { kept } else { label }).collect();
+        Some(super::einsum::arrange(Operand { term: other.term.clone(), labels }, &c.out))
+    }),
+];

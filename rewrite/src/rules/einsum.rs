@@ -1,0 +1,180 @@
+//! Dots with named axes: the algebra in which chains of dots are re-ordered.
+//!
+//! Every axis of every operand gets a label; axes that are contracted or batched together share one. A contraction of two
+//! operands is then determined by the labels that are still needed afterwards, whatever the order of axes was.
+
+use egg::Id;
+use rjax_ir::{DType, DotGeneral, Op, Precision};
+
+use super::{Definition, Match, Term};
+use crate::code::Code;
+use crate::term::when;
+
+pub(super) type Label = usize;
+
+/// An array whose axes have labels.
+#[derive(Clone, Debug)]
+pub(super) struct Operand {
+    pub term: Term,
+    pub labels: Vec<Label>,
+}
+
+/// Two operands, what comes out of their contraction, and the extents of all labels.
+#[derive(Clone, Debug)]
+pub(super) struct Contraction {
+    pub lhs: Operand,
+    pub rhs: Operand,
+    pub out: Vec<Label>,
+    pub extents: Vec<usize>,
+    pub kind: Kind,
+}
+
+/// What the dots of one chain must agree in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Kind {
+    precision: Precision,
+    dtype: DType,
+}
+
+fn dot_of<'a>(op: &'a Op) -> &'a DotGeneral {
+    let Op::DotGeneral(dot) = op else { unreachable!("a dot") };
+    dot
+}
+
+impl Contraction {
+    /// A dot with fresh labels; `None` where operands and result have different dtypes.
+    pub fn of(m: &Match<'_>, definition: Definition<'_>) -> Option<Contraction> {
+        let dot = dot_of(definition.op);
+        let [lhs, rhs] = [definition.inputs[0], definition.inputs[1]];
+        let dtype = dot.preferred;
+        when(m.dtype_of(lhs) == dtype && m.dtype_of(rhs) == dtype)?;
+        let (lhs_shape, rhs_shape) = (m.shape_of(lhs), m.shape_of(rhs));
+        let lhs_labels: Vec<Label> = (0..lhs_shape.rank()).collect();
+        let mut extents = lhs_shape.to_vec();
+        let mut rhs_labels = vec![Label::MAX; rhs_shape.rank()];
+        let pairs =
+            dot.lhs_batch.iter().zip(&dot.rhs_batch).chain(dot.lhs_contracting.iter().zip(&dot.rhs_contracting));
+        for (&l, &r) in pairs {
+            rhs_labels[r] = l;
+        }
+        for (axis, label) in rhs_labels.iter_mut().enumerate() {
+            if *label == Label::MAX {
+                *label = extents.len();
+                extents.push(rhs_shape[axis]);
+            }
+        }
+        let batch = dot.lhs_batch.iter().copied();
+        let free = dot.lhs_free(lhs_shape.rank()).into_iter();
+        let rhs_free = dot.rhs_free(rhs_shape.rank()).into_iter().map(|axis| rhs_labels[axis]);
+        let out = batch.chain(free).chain(rhs_free).collect();
+        Some(Contraction {
+            lhs: Operand { term: lhs.into(), labels: lhs_labels },
+            rhs: Operand { term: rhs.into(), labels: rhs_labels },
+            out,
+            extents,
+            kind: Kind { precision: dot.precision, dtype },
+        })
+    }
+
+    /// 2 for each combination of indices that meet.
+    pub fn flops(&self, x: &Operand, y: &Operand) -> u128 {
+        let mut labels: Vec<Label> = x.labels.iter().chain(&y.labels).copied().collect();
+        labels.sort();
+        labels.dedup();
+        labels.iter().fold(2, |flops: u128, &label| flops.saturating_mul(self.extents[label] as u128))
+    }
+
+    /// The contraction of two operands over the labels that they share and that are not needed afterwards. `None` if one of
+    /// them has a label of its own that is not needed: that would be a sum, not a dot.
+    pub fn contract(&self, x: &Operand, y: &Operand, needed: &dyn Fn(Label) -> bool) -> Option<Operand> {
+        let shared = |label: &Label| x.labels.contains(label) && y.labels.contains(label);
+        when(x.labels.iter().chain(&y.labels).all(|label| shared(label) || needed(*label)))?;
+        let (batch, contracted): (Vec<Label>, Vec<Label>) =
+            x.labels.iter().copied().filter(shared).partition(|&label| needed(label));
+        let axes = |of: &Operand, labels: &[Label]| -> Vec<usize> {
+            labels.iter().map(|label| of.labels.iter().position(|l| l == label).expect("shared")).collect()
+        };
+        let dot = DotGeneral {
+            lhs_contracting: axes(x, &contracted),
+            rhs_contracting: axes(y, &contracted),
+            lhs_batch: axes(x, &batch),
+            rhs_batch: axes(y, &batch),
+            precision: self.kind.precision,
+            preferred: self.kind.dtype,
+        };
+        let free = |of: &Operand| of.labels.iter().copied().filter(|label| !shared(label)).collect::<Vec<_>>();
+        let labels = [batch, free(x), free(y)].concat();
+        Some(Operand { term: Term::apply(Op::DotGeneral(dot), [x.term.clone(), y.term.clone()]), labels })
+    }
+
+    /// The whole contraction, with its axes as the original has them.
+    pub fn finish(&self, x: &Operand, y: &Operand) -> Option<Term> {
+        let result = self.contract(x, y, &|label| self.out.contains(&label))?;
+        Some(arrange(result, &self.out))
+    }
+
+    /// Puts an operand that is a transpose of another in its place.
+    pub fn through_transpose(&self, m: &Match<'_>, operand: &Operand) -> Option<Operand> {
+        let Term::Value(x) = operand.term else { return None };
+        let inner = m.definition(x, Code::Transpose)?;
+        let Op::Transpose { permutation } = inner.op else { unreachable!("a transpose") };
+        let mut labels = vec![0; permutation.len()];
+        for (axis, &source) in permutation.iter().enumerate() {
+            labels[source] = operand.labels[axis];
+        }
+        Some(Operand { term: inner.inputs[0].into(), labels })
+    }
+
+    /// The two operands of a dot that one of this contraction's operands is, with the labels that are new. Looks through one
+    /// transpose.
+    pub fn expand(&mut self, m: &Match<'_>, operand: &Operand) -> Option<(Operand, Operand)> {
+        let seen = if m.any(2) == Some(0) { operand.clone() } else { self.through_transpose(m, operand)? };
+        let Term::Value(x) = seen.term else { return None };
+        let inner = Contraction::of(m, m.definition(x, Code::Dot)?)?;
+        when(inner.kind == self.kind)?;
+        let mut names: Vec<Option<Label>> = vec![None; inner.extents.len()];
+        for (&label, &name) in inner.out.iter().zip(&seen.labels) {
+            names[label] = Some(name);
+        }
+        let extents = &mut self.extents;
+        let names: Vec<Label> = names
+            .into_iter()
+            .enumerate()
+            .map(|(label, name)| {
+                name.unwrap_or_else(|| {
+                    extents.push(inner.extents[label]);
+                    extents.len() - 1
+                })
+            })
+            .collect();
+        let rename = |o: &Operand| Operand {
+            term: o.term.clone(),
+            labels: o.labels.iter().map(|&label| names[label]).collect(),
+        };
+        Some((rename(&inner.lhs), rename(&inner.rhs)))
+    }
+}
+
+/// A transpose of an operand whose axes have these labels in another order.
+pub(super) fn arrange(operand: Operand, labels: &[Label]) -> Term {
+    let place = |label: &Label| operand.labels.iter().position(|l| l == label).expect("the same labels");
+    let permutation = labels.iter().map(place).collect();
+    Term::transpose(operand.term, permutation)
+}
+
+/// Whether a value is the identity matrix: the conversion of a comparison of two iotas along different axes.
+pub(super) fn is_identity(m: &Match<'_>, x: Id) -> Option<()> {
+    let shape = m.shape_of(x);
+    when(shape.rank() == 2 && shape[0] == shape[1])?;
+    let converted = m.definition(x, Code::Convert)?;
+    let compared = m.definition(converted.inputs[0], Code::Compare(rjax_ir::Compare::Eq))?;
+    let [a, b] = [compared.inputs[0], compared.inputs[1]];
+    let axis = |x: Id| {
+        let iota = m.definition(x, Code::Iota)?;
+        let Op::Iota { axis, dtype, .. } = iota.op else { return None };
+        // A narrow counter would start again and compare equal off the diagonal.
+        when(dtype.bits() >= 32)?;
+        Some(*axis)
+    };
+    when(axis(a)? != axis(b)?)
+}
