@@ -8,4 +8,40 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod assemble;
+mod fuse;
+mod graph;
+mod interpret;
 pub mod kir;
+mod lower;
+mod memory;
+mod schedule;
+mod shapes;
+
+use rjax_ir::{Program, Result};
+
+pub use interpret::{interpret, interpret_with_print};
+
+/// A program as a module: fused, lowered, and with a place for every array.
+///
+/// Fails for ops that only exist between transformations, and for control flow inside the combiner of a general reduction.
+pub fn plan(program: &Program, options: &Options) -> Result<kir::Module> {
+    let graph = graph::Graph::new(program)?;
+    let (module, _) = assemble::assemble(&graph, options)?;
+    Ok(module)
+}
+
+/// What a caller can choose.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Options {
+    /// Compute values inside the kernels that use them; without it every op has a kernel of its own.
+    pub fuse: bool,
+    /// For each input whether its memory may be used for results. Shorter than the inputs: the others are not donated.
+    pub donate: Vec<bool>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { fuse: true, donate: vec![] }
+    }
+}

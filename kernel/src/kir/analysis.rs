@@ -49,6 +49,116 @@ impl Inst {
         }
     }
 
+    /// The index expressions of the instruction itself.
+    pub fn indices(&self) -> Vec<&Index> {
+        match self {
+            Inst::Let { value: Expr::Index(index), .. } | Inst::Load { index, .. } | Inst::Store { index, .. } => {
+                vec![index]
+            }
+            Inst::Loop(Loop { begin, end, .. }) => vec![begin, end],
+            Inst::Let { .. } | Inst::Complex { .. } | Inst::Threefry { .. } | Inst::If(_) | Inst::While(_) => vec![],
+        }
+    }
+
+    /// Calls `change` on the index expressions of the instruction itself.
+    pub fn indices_mut(&mut self, change: &mut dyn FnMut(&mut Index)) {
+        match self {
+            Inst::Let { value: Expr::Index(index), .. } | Inst::Load { index, .. } | Inst::Store { index, .. } => {
+                change(index)
+            }
+            Inst::Loop(Loop { begin, end, .. }) => {
+                change(begin);
+                change(end);
+            }
+            Inst::Let { .. } | Inst::Complex { .. } | Inst::Threefry { .. } | Inst::If(_) | Inst::While(_) => {}
+        }
+    }
+
+    /// The registers that the instruction itself defines.
+    pub fn defines(&self) -> Vec<Reg> {
+        match self {
+            Inst::Let { result, .. } | Inst::Load { result, .. } => vec![*result],
+            Inst::Store { .. } => vec![],
+            Inst::Complex { real, imag, .. } => std::iter::once(*real).chain(*imag).collect(),
+            Inst::Threefry { results, .. } => results.to_vec(),
+            Inst::Loop(l) => std::iter::once(l.variable).chain(l.carried.iter().map(|c| c.register)).collect(),
+            Inst::If(branch) => branch.results.iter().map(|phi| phi.register).collect(),
+            Inst::While(w) => w.carried.iter().map(|c| c.register).collect(),
+        }
+    }
+
+    /// Replaces the registers that the instruction itself reads.
+    pub fn map_reads(&mut self, map: &mut dyn FnMut(Reg) -> Reg) {
+        self.indices_mut(&mut |index| index.map(map));
+        let mut change = |r: &mut Reg| *r = map(*r);
+        match self {
+            Inst::Let { value, .. } => value.map_reads(&mut change),
+            Inst::Load { mask, .. } => {
+                if let Some(mask) = mask {
+                    change(&mut mask.condition);
+                    change(&mut mask.otherwise);
+                }
+            }
+            Inst::Store { value, .. } => change(value),
+            Inst::Complex { operands, .. } => operands.iter_mut().flatten().for_each(change),
+            Inst::Threefry { operands, .. } => operands.iter_mut().for_each(change),
+            Inst::Loop(Loop { carried, .. }) => carried.iter_mut().for_each(|c| {
+                change(&mut c.init);
+                change(&mut c.next);
+            }),
+            Inst::If(branch) => {
+                change(&mut branch.condition);
+                branch.results.iter_mut().for_each(|phi| {
+                    change(&mut phi.then);
+                    change(&mut phi.otherwise);
+                });
+            }
+            Inst::While(w) => {
+                change(&mut w.predicate);
+                w.carried.iter_mut().for_each(|c| {
+                    change(&mut c.init);
+                    change(&mut c.next);
+                });
+            }
+        }
+    }
+
+    /// Replaces the registers that the instruction itself defines.
+    pub fn map_defines(&mut self, map: &mut dyn FnMut(Reg) -> Reg) {
+        let mut change = |r: &mut Reg| *r = map(*r);
+        match self {
+            Inst::Let { result, .. } | Inst::Load { result, .. } => change(result),
+            Inst::Store { .. } => {}
+            Inst::Complex { real, imag, .. } => {
+                change(real);
+                imag.iter_mut().for_each(change);
+            }
+            Inst::Threefry { results, .. } => results.iter_mut().for_each(change),
+            Inst::Loop(l) => {
+                change(&mut l.variable);
+                l.carried.iter_mut().for_each(|c| change(&mut c.register));
+            }
+            Inst::If(branch) => branch.results.iter_mut().for_each(|phi| change(&mut phi.register)),
+            Inst::While(w) => w.carried.iter_mut().for_each(|c| change(&mut c.register)),
+        }
+    }
+
+    /// The blocks inside, to change them.
+    pub fn blocks_mut(&mut self) -> Vec<&mut Vec<Inst>> {
+        match self {
+            Inst::Loop(l) => vec![&mut l.body],
+            Inst::If(branch) => vec![&mut branch.then, &mut branch.otherwise],
+            Inst::While(w) => vec![&mut w.condition, &mut w.body],
+            Inst::Let { .. }
+            | Inst::Load { .. }
+            | Inst::Store { .. }
+            | Inst::Complex { .. }
+            | Inst::Threefry { .. } => {
+                vec![]
+            }
+        }
+    }
+
     /// The blocks inside.
     pub fn blocks(&self) -> [&[Inst]; 2] {
         match self {
@@ -87,6 +197,39 @@ impl Expr {
             }
             Expr::RegularizedIncompleteBeta(operands) => operands.iter().for_each(|&r| visit(r)),
         }
+    }
+}
+
+impl Expr {
+    /// Calls `change` on each register read, those of [`Expr::Index`] left out.
+    fn map_reads(&mut self, change: &mut dyn FnMut(&mut Reg)) {
+        match self {
+            Expr::Const(_) | Expr::Index(_) => {}
+            Expr::IndexDiv(x, _)
+            | Expr::IndexRem(x, _)
+            | Expr::Unary(_, x)
+            | Expr::Convert(x)
+            | Expr::Bitcast(x)
+            | Expr::ReducePrecision { operand: x, .. } => change(x),
+            Expr::Binary(_, x, y) | Expr::Compare(_, x, y) => {
+                change(x);
+                change(y);
+            }
+            Expr::Select { condition, on_true, on_false } => {
+                change(condition);
+                change(on_true);
+                change(on_false);
+            }
+            Expr::RegularizedIncompleteBeta(operands) => operands.iter_mut().for_each(change),
+        }
+    }
+}
+
+impl Index {
+    /// Replaces registers.
+    pub fn map(&mut self, map: &mut dyn FnMut(Reg) -> Reg) {
+        self.terms.iter_mut().for_each(|(r, _)| *r = map(*r));
+        self.terms.sort();
     }
 }
 

@@ -1,0 +1,76 @@
+//! The memory of the interpreter: bytes of inputs, outputs, constants and the arena.
+
+use rjax_ir::{Aval, DType, Tensor};
+
+use super::Span;
+use crate::kir::{Buffer, Module, Space};
+
+/// What memory holds before it is written.
+const GARBAGE: u8 = 0xA5;
+
+pub(super) struct Memory {
+    inputs: Vec<Vec<u8>>,
+    outputs: Vec<Vec<u8>>,
+    consts: Vec<Vec<u8>>,
+    arena: Vec<u8>,
+}
+
+impl Memory {
+    pub fn new(module: &Module, inputs: &[Tensor]) -> Memory {
+        Memory {
+            inputs: inputs.iter().map(Tensor::to_bytes).collect(),
+            outputs: module.outputs.iter().map(|aval| vec![GARBAGE; aval.bytes()]).collect(),
+            consts: module.consts.iter().map(Tensor::to_bytes).collect(),
+            arena: vec![GARBAGE; module.arena_bytes],
+        }
+    }
+
+    fn bytes(&self, space: Space) -> &[u8] {
+        match space {
+            Space::Input(i) => &self.inputs[i as usize],
+            Space::Output(i) => &self.outputs[i as usize],
+            Space::Const(i) => &self.consts[i as usize],
+            Space::Arena(_) => &self.arena,
+        }
+    }
+
+    fn at(span: Span, index: usize, size: usize) -> std::ops::Range<usize> {
+        assert!((index + 1) * size <= span.bytes, "element {index} of {size} bytes lies beyond {}", span.bytes);
+        let start = span.start + index * size;
+        start..start + size
+    }
+
+    /// The bits of an element.
+    pub fn read(&self, span: Span, index: usize, dtype: DType) -> u64 {
+        let bytes = &self.bytes(span.space)[Memory::at(span, index, dtype.size())];
+        let mut word = [0; 8];
+        word[..bytes.len()].copy_from_slice(bytes);
+        let bits = u64::from_le_bytes(word);
+        assert!(dtype != DType::Bool || bits <= 1, "a bool holds {bits}");
+        bits
+    }
+
+    pub fn write(&mut self, span: Span, index: usize, dtype: DType, bits: u64) {
+        let range = Memory::at(span, index, dtype.size());
+        let bytes = match span.space {
+            Space::Input(i) => &mut self.inputs[i as usize],
+            Space::Output(i) => &mut self.outputs[i as usize],
+            Space::Const(_) => panic!("a constant is written"),
+            Space::Arena(_) => &mut self.arena,
+        };
+        bytes[range].copy_from_slice(&bits.to_le_bytes()[..dtype.size()]);
+    }
+
+    pub fn tensor(&self, buffer: &Buffer, aval: &Aval) -> Tensor {
+        let (space, start) = match buffer.space {
+            Space::Arena(start) => (Space::Arena(0), start),
+            space @ (Space::Input(_) | Space::Output(_) | Space::Const(_)) => (space, 0),
+        };
+        self.tensor_at(Span { space, start, bytes: buffer.len * buffer.dtype.size() }, aval)
+    }
+
+    pub fn tensor_at(&self, span: Span, aval: &Aval) -> Tensor {
+        assert!(aval.bytes() <= span.bytes, "{aval} does not fit into {} bytes", span.bytes);
+        Tensor::from_bytes(aval, &self.bytes(span.space)[span.start..span.start + aval.bytes()])
+    }
+}

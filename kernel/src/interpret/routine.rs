@@ -1,0 +1,98 @@
+//! The library routines, by definition.
+
+use std::cmp::Ordering;
+
+use rjax_ir::{DType, Scalar, math, with_element};
+
+use super::memory::Memory;
+use super::{Span, scalar};
+use crate::kir::{Gemm, Sort, TopK};
+
+/// Sums in `f64`, which is exact enough for every dtype.
+pub(super) fn gemm(gemm: &Gemm, lhs: Span, rhs: Span, out: Span, memory: &mut Memory) {
+    let axes: Vec<_> = gemm.batch.iter().copied().chain([gemm.m, gemm.n]).collect();
+    let count: usize = axes.iter().map(|axis| axis.extent).product();
+    let to_f64 = |bits: u64| {
+        with_element!(gemm.dtype, T => {
+            let value: f64 = math::convert(<T as rjax_ir::Element>::from_bits([bits, 0]));
+            value
+        })
+    };
+    for cell in 0..count {
+        let (mut rest, mut l, mut r, mut o) = (cell, 0isize, 0isize, 0isize);
+        for axis in axes.iter().rev() {
+            let i = (rest % axis.extent) as isize;
+            rest /= axis.extent;
+            l += i * axis.lhs;
+            r += i * axis.rhs;
+            o += i * axis.out;
+        }
+        let mut total = 0.0;
+        for k in 0..gemm.k.extent as isize {
+            let x = memory.read(lhs, usize::try_from(l + k * gemm.k.lhs).expect("in bounds"), gemm.dtype);
+            let y = memory.read(rhs, usize::try_from(r + k * gemm.k.rhs).expect("in bounds"), gemm.dtype);
+            total += to_f64(x) * to_f64(y);
+        }
+        let bits = scalar::convert(DType::F64, gemm.out_dtype, total.to_bits());
+        memory.write(out, usize::try_from(o).expect("in bounds"), gemm.out_dtype, bits);
+    }
+}
+
+fn read(memory: &Memory, span: Span, index: usize, dtype: DType) -> Scalar {
+    if dtype.is_complex() {
+        let part = |i: usize| memory.read(span, 2 * index + i, dtype.real());
+        return Scalar::from_bits(dtype, [part(0), part(1)]);
+    }
+    Scalar::from_bits(dtype, [memory.read(span, index, dtype), 0])
+}
+
+fn write(memory: &mut Memory, span: Span, index: usize, value: Scalar) {
+    let (dtype, [real, imag]) = (value.dtype(), value.bits());
+    if dtype.is_complex() {
+        memory.write(span, 2 * index, dtype.real(), real);
+        memory.write(span, 2 * index + 1, dtype.real(), imag);
+    } else {
+        memory.write(span, index, dtype, real);
+    }
+}
+
+fn order(x: Scalar, y: Scalar) -> Ordering {
+    with_element!(x.dtype(), T => math::sort_compare::<T>(x.get(), y.get()))
+}
+
+pub(super) fn sort(sort: &Sort, spans: &[(Span, Span)], memory: &mut Memory) {
+    for line in 0..sort.outer * sort.inner {
+        let first = line / sort.inner * sort.extent * sort.inner + line % sort.inner;
+        let columns: Vec<Vec<Scalar>> = sort
+            .operands
+            .iter()
+            .zip(spans)
+            .map(|(operand, (source, _))| {
+                (0..sort.extent).map(|i| read(memory, *source, first + i * sort.inner, operand.dtype)).collect()
+            })
+            .collect();
+        let mut order_of: Vec<usize> = (0..sort.extent).collect();
+        order_of.sort_by(|&i, &j| {
+            let keys = columns[..sort.num_keys].iter().map(|key| order(key[i], key[j]));
+            keys.fold(Ordering::Equal, Ordering::then)
+        });
+        for (column, (_, destination)) in columns.iter().zip(spans) {
+            for (i, &from) in order_of.iter().enumerate() {
+                write(memory, *destination, first + i * sort.inner, column[from]);
+            }
+        }
+    }
+}
+
+pub(super) fn top_k(top_k: &TopK, source: Span, values: Span, indices: Span, memory: &mut Memory) {
+    for row in 0..top_k.rows {
+        let elements: Vec<Scalar> =
+            (0..top_k.extent).map(|i| read(memory, source, row * top_k.extent + i, top_k.dtype)).collect();
+        let mut order_of: Vec<usize> = (0..top_k.extent).collect();
+        order_of.sort_by(|&i, &j| order(elements[j], elements[i]));
+        for (i, &from) in order_of[..top_k.k].iter().enumerate() {
+            write(memory, values, row * top_k.k + i, elements[from]);
+            write(memory, indices, row * top_k.k + i, Scalar::new(from as i32));
+        }
+    }
+}

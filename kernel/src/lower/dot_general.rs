@@ -1,0 +1,248 @@
+//! `dot_general`: a matrix product by a library routine where the operands' memory allows, else loops.
+//!
+//! A routine takes any strides, so transposes, broadcasts, slices and most reshapes of an array in memory are views for it,
+//! not copies.
+
+use rjax_ir::{Binary, DType, DotGeneral, Op, Result};
+
+use super::Writer;
+use super::element::Element;
+use crate::graph::{Graph, NodeId, Source, ValueId};
+use crate::kir::{Class, GemmAxis, Index, Order};
+use crate::shapes::reshape_strides;
+
+/// An array in memory seen through strides, in elements.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Strided {
+    pub base: ValueId,
+    pub offset: usize,
+    pub strides: Vec<isize>,
+}
+
+/// What a matrix routine reads.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct GemmOperands {
+    pub lhs: Strided,
+    pub rhs: Strided,
+    pub batch: Vec<GemmAxis>,
+    pub m: GemmAxis,
+    pub n: GemmAxis,
+    pub k: GemmAxis,
+}
+
+/// The operands of a dot that a routine can compute: of a floating dtype, with one summed axis or several that are one in memory.
+pub(crate) fn gemm_operands(graph: &Graph<'_>, id: NodeId) -> Option<GemmOperands> {
+    let node = graph.node(id);
+    let Op::DotGeneral(dot) = node.op else { return None };
+    let (l, r) = (node.inputs[0], node.inputs[1]);
+    let dtype = graph.aval(l).dtype;
+    let supported = match dtype {
+        DType::F16 | DType::BF16 => dot.preferred == dtype || dot.preferred == DType::F32,
+        DType::F32 | DType::F64 => dot.preferred == dtype,
+        DType::Bool
+        | DType::I8
+        | DType::I16
+        | DType::I32
+        | DType::I64
+        | DType::U8
+        | DType::U16
+        | DType::U32
+        | DType::U64
+        | DType::C64
+        | DType::C128 => false,
+    };
+    if !supported || graph.aval(l).size() == 0 || graph.aval(r).size() == 0 {
+        return None;
+    }
+    let (lhs, rhs) = (strided(graph, l)?, strided(graph, r)?);
+    let (lhs_shape, rhs_shape) = (&graph.aval(l).shape, &graph.aval(r).shape);
+    let out_strides: Vec<isize> = graph.aval(node.outputs[0]).shape.strides().into_iter().map(|s| s as isize).collect();
+    let (lhs_free, rhs_free) = (dot.lhs_free(lhs_shape.rank()), dot.rhs_free(rhs_shape.rank()));
+    let batch_rank = dot.lhs_batch.len();
+    let summed: Vec<GemmAxis> = dot
+        .lhs_contracting
+        .iter()
+        .zip(&dot.rhs_contracting)
+        .map(|(&l, &r)| GemmAxis { extent: lhs_shape[l], lhs: lhs.strides[l], rhs: rhs.strides[r], out: 0 })
+        .collect();
+    let k = match &join(summed)[..] {
+        [] => GemmAxis { extent: 1, lhs: 0, rhs: 0, out: 0 },
+        [axis] => *axis,
+        // The order of summed axes is free; a routine needs them to be one.
+        _ => return None,
+    };
+    let rows = lhs_free
+        .iter()
+        .enumerate()
+        .map(|(i, &axis)| GemmAxis {
+            extent: lhs_shape[axis],
+            lhs: lhs.strides[axis],
+            rhs: 0,
+            out: out_strides[batch_rank + i],
+        })
+        .collect();
+    let columns = rhs_free
+        .iter()
+        .enumerate()
+        .map(|(i, &axis)| GemmAxis {
+            extent: rhs_shape[axis],
+            lhs: 0,
+            rhs: rhs.strides[axis],
+            out: out_strides[batch_rank + lhs_free.len() + i],
+        })
+        .collect();
+    let batch = dot
+        .lhs_batch
+        .iter()
+        .zip(&dot.rhs_batch)
+        .enumerate()
+        .map(|(i, (&l, &r))| GemmAxis {
+            extent: lhs_shape[l],
+            lhs: lhs.strides[l],
+            rhs: rhs.strides[r],
+            out: out_strides[i],
+        })
+        .collect();
+    let mut batch = join(batch);
+    let (m, n) = (take_longest(join(rows), &mut batch), take_longest(join(columns), &mut batch));
+    Some(GemmOperands { lhs, rhs, batch, m, n, k })
+}
+
+/// Joins neighbouring axes that are one in all three arrays, and drops those of extent 1.
+fn join(axes: Vec<GemmAxis>) -> Vec<GemmAxis> {
+    let mut joined: Vec<GemmAxis> = Vec::new();
+    for axis in axes.into_iter().filter(|axis| axis.extent != 1) {
+        let extent = axis.extent as isize;
+        match joined.last_mut() {
+            Some(outer)
+                if outer.lhs == axis.lhs * extent
+                    && outer.rhs == axis.rhs * extent
+                    && outer.out == axis.out * extent =>
+            {
+                *outer = GemmAxis { extent: outer.extent * axis.extent, ..axis };
+            }
+            Some(_) | None => joined.push(axis),
+        }
+    }
+    joined
+}
+
+/// The longest of some axes; the others become batch axes.
+fn take_longest(mut axes: Vec<GemmAxis>, batch: &mut Vec<GemmAxis>) -> GemmAxis {
+    let longest = (0..axes.len()).max_by_key(|&i| axes[i].extent);
+    let chosen = longest.map_or(GemmAxis { extent: 1, lhs: 0, rhs: 0, out: 0 }, |i| axes.remove(i));
+    batch.append(&mut axes);
+    chosen
+}
+
+/// A value as a view of an array in memory, through as many movement ops as strides can express; none for literals.
+fn strided(graph: &Graph<'_>, value: ValueId) -> Option<Strided> {
+    let mut chain = vec![value];
+    let mut base = value;
+    while let Some(id) = graph.producer(base) {
+        let node = graph.node(id);
+        let passes = match node.op {
+            Op::BroadcastInDim { .. } | Op::Reshape { .. } | Op::Transpose { .. } | Op::Reverse { .. } => true,
+            // Only of arrays that are in memory anyway; else more than the slice would be computed.
+            Op::Slice(_) => match graph.producer(node.inputs[0]) {
+                None => true,
+                Some(producer) => crate::fuse::is_always_in_memory(graph, producer),
+            },
+            _ => false,
+        };
+        if !passes {
+            break;
+        }
+        base = node.inputs[0];
+        chain.push(base);
+    }
+    if matches!(graph.values[base.index()].source, Source::Literal(_)) {
+        chain.pop();
+        base = *chain.last()?;
+    }
+    // From the base to the value; where strides cannot follow, begin again from there.
+    chain.pop();
+    let mut view = dense(graph, base);
+    while let Some(next) = chain.pop() {
+        let id = graph.producer(next).expect("the chain is made of nodes");
+        view = through(graph, id, &view).unwrap_or_else(|| dense(graph, next));
+    }
+    Some(view)
+}
+
+fn dense(graph: &Graph<'_>, base: ValueId) -> Strided {
+    let strides = graph.aval(base).shape.strides().into_iter().map(|s| s as isize).collect();
+    Strided { base, offset: 0, strides }
+}
+
+/// The view of a movement op's result, given that of its operand.
+fn through(graph: &Graph<'_>, id: NodeId, view: &Strided) -> Option<Strided> {
+    let node = graph.node(id);
+    let (from, to) = (&graph.aval(node.inputs[0]).shape, &graph.aval(node.outputs[0]).shape);
+    let mut offset = view.offset as isize;
+    let strides = match node.op {
+        Op::BroadcastInDim { dims, .. } => {
+            let mut strides = vec![0; to.rank()];
+            for (axis, &dim) in dims.iter().enumerate() {
+                strides[dim] = if from[axis] == 1 { 0 } else { view.strides[axis] };
+            }
+            strides
+        }
+        Op::Reshape { .. } => reshape_strides(from, &view.strides, to)?,
+        Op::Transpose { permutation } => permutation.iter().map(|&axis| view.strides[axis]).collect(),
+        Op::Reverse { axes } => {
+            let mut strides = view.strides.clone();
+            for &axis in axes {
+                offset += strides[axis] * (from[axis] as isize - 1);
+                strides[axis] = -strides[axis];
+            }
+            strides
+        }
+        Op::Slice(slice) => {
+            for (axis, &start) in slice.starts.iter().enumerate() {
+                offset += view.strides[axis] * start as isize;
+            }
+            view.strides.iter().zip(&slice.strides).map(|(&stride, &step)| stride * step as isize).collect()
+        }
+        _ => return None,
+    };
+    Some(Strided { base: view.base, offset: offset as usize, strides })
+}
+
+impl Writer<'_, '_> {
+    /// The dot as loops, for what the routine does not do: integers, complex numbers, mixed dtypes, scattered summed axes.
+    pub(super) fn dot_general(&mut self, id: NodeId, dot: &DotGeneral, at: &[Index]) -> Result<Element> {
+        self.is(Class::Contract);
+        let node = self.graph.node(id);
+        let (lhs, rhs) = (node.inputs[0], node.inputs[1]);
+        let (lhs_shape, rhs_shape) = (self.shape(lhs), self.shape(rhs));
+        let (lhs_free, rhs_free) = (dot.lhs_free(lhs_shape.rank()), dot.rhs_free(rhs_shape.rank()));
+        let extents: Vec<usize> = dot.lhs_contracting.iter().map(|&axis| lhs_shape[axis]).collect();
+        let accumulator = dot.preferred.accumulator();
+        let zero = Element::zero(&mut self.b, accumulator);
+        let (batch, free) = at.split_at(dot.lhs_batch.len());
+        let (left, right) = free.split_at(lhs_free.len());
+        let total = self.fold(at, &extents, zero.registers().collect(), Order::VectorReduce, |w, summed, total| {
+            let place = |rank: usize, parts: [(&[usize], &[Index]); 3]| {
+                let mut position = vec![Index::default(); rank];
+                for (axes, indices) in parts {
+                    for (&axis, index) in axes.iter().zip(indices) {
+                        position[axis] = index.clone();
+                    }
+                }
+                position
+            };
+            let l =
+                place(lhs_shape.rank(), [(&dot.lhs_batch, batch), (&lhs_free, left), (&dot.lhs_contracting, summed)]);
+            let r =
+                place(rhs_shape.rank(), [(&dot.rhs_batch, batch), (&rhs_free, right), (&dot.rhs_contracting, summed)]);
+            let (l, r) = (w.pull(lhs, &l)?, w.pull(rhs, &r)?);
+            let (l, r) = (w.convert(l, accumulator), w.convert(r, accumulator));
+            let product = w.binary(Binary::Mul, accumulator, l, r);
+            let total = Element::from_registers(&[accumulator], total)[0];
+            Ok(w.binary(Binary::Add, accumulator, total, product).registers().collect())
+        })?;
+        let total = Element::from_registers(&[accumulator], &total)[0];
+        Ok(self.convert(total, dot.preferred))
+    }
+}

@@ -1,0 +1,100 @@
+//! `gather`: windows at computed positions, as computed loads.
+
+use rjax_ir::{Compare, DType, Gather, IndexMode, Result, Scalar};
+
+use super::Writer;
+use super::element::Element;
+use crate::graph::{NodeId, ValueId};
+use crate::kir::{Class, Index, Reg};
+
+impl Writer<'_, '_> {
+    pub(super) fn gather(&mut self, id: NodeId, gather: &Gather, at: &[Index]) -> Result<Element> {
+        self.is(Class::GatherScatter);
+        let node = self.graph.node(id);
+        let (x, indices) = (node.inputs[0], node.inputs[1]);
+        let rank = self.shape(x).rank();
+        let batch: Vec<Index> =
+            (0..at.len()).filter(|axis| !gather.offset_dims.contains(axis)).map(|axis| at[axis].clone()).collect();
+        let mut position = vec![Index::default(); rank];
+        for (&axis, &offset_dim) in gather.window_axes(rank).iter().zip(&gather.offset_dims) {
+            position[axis] = at[offset_dim].clone();
+        }
+        for (&axis, &batch_axis) in gather.operand_batching_dims.iter().zip(&gather.start_indices_batching_dims) {
+            position[axis] = batch[batch_axis].clone();
+        }
+        let starts = self.window_starts(
+            x,
+            indices,
+            &batch,
+            &gather.start_index_map,
+            &gather.slice_sizes,
+            gather.mode == IndexMode::FillOrDrop,
+        )?;
+        for (&axis, start) in gather.start_index_map.iter().zip(&starts.starts) {
+            position[axis] = position[axis].plus(start, 1);
+        }
+        if self.shape(x).size() == 0 {
+            return Ok(self.fill_value(x, gather));
+        }
+        let Some(condition) = starts.inside else { return self.pull(x, &position) };
+        let inside = self.masked(Some(condition), |w| w.pull(x, &position))?;
+        let outside = self.fill_value(x, gather);
+        Ok(self.select_element(condition, inside, outside))
+    }
+
+    fn fill_value(&mut self, x: ValueId, gather: &Gather) -> Element {
+        let dtype = self.graph.aval(x).dtype;
+        let fill = gather.fill_value.unwrap_or_else(|| {
+            if dtype.is_inexact() {
+                Scalar::from_f64(dtype, f64::NAN)
+            } else if dtype.is_signed_integer() {
+                Scalar::least(dtype)
+            } else {
+                Scalar::greatest(dtype)
+            }
+        });
+        Element::constant(&mut self.b, fill)
+    }
+
+    /// The starts of the windows that an index vector names. Where `checked`, they are taken as they are, and `inside` says whether
+    /// the window fits; else they are clamped.
+    pub(super) fn window_starts(
+        &mut self,
+        x: ValueId,
+        indices: ValueId,
+        batch: &[Index],
+        axes: &[usize],
+        sizes: &[usize],
+        checked: bool,
+    ) -> Result<WindowStarts> {
+        let mut result = WindowStarts { starts: vec![], inside: None };
+        for (component, &axis) in axes.iter().enumerate() {
+            let mut at = batch.to_vec();
+            at.push(Index::constant(component as i64));
+            let start = self.pull(indices, &at)?;
+            let greatest = self.shape(x)[axis] as i64 - sizes[axis] as i64;
+            if !checked {
+                let start = self.as_index(start.real);
+                result.starts.push(Index::reg(self.clamp_index(start, greatest)));
+                continue;
+            }
+            let unsigned = self.b.dtype(start.real).is_unsigned_integer() || self.b.dtype(start.real) == DType::Bool;
+            let start = self.as_index(start.real);
+            let limit = self.b.i64(greatest);
+            let mut inside = self.b.compare(Compare::Le, start, limit);
+            if !unsigned {
+                let zero = self.b.i64(0);
+                let not_negative = self.b.compare(Compare::Ge, start, zero);
+                inside = self.b.and(Some(inside), not_negative);
+            }
+            result.inside = Some(self.b.and(result.inside, inside));
+            result.starts.push(Index::reg(start));
+        }
+        Ok(result)
+    }
+}
+
+pub(super) struct WindowStarts {
+    pub starts: Vec<Index>,
+    pub inside: Option<Reg>,
+}

@@ -1,0 +1,98 @@
+//! The transpose of max and min pooling: each source element is added where its window is greatest or least.
+
+use rjax_ir::{Binary, Result, SelectAndScatterAdd, Unary};
+
+use super::Writer;
+use super::element::Element;
+use crate::graph::NodeId;
+use crate::kir::{Access, Class, Index, Order};
+
+impl Writer<'_, '_> {
+    /// Goes over the windows that cover an element, rather than over the windows: no two elements are written by one iteration, and
+    /// sums are kept in registers. An element belongs to at most `ceil(dimension / stride)` windows along an axis.
+    pub(super) fn select_and_scatter_add(&mut self, id: NodeId, select: &SelectAndScatterAdd) -> Result<()> {
+        self.is(Class::Window);
+        let node = self.graph.node(id);
+        let (source, operand, y) = (node.inputs[0], node.inputs[1], node.outputs[0]);
+        let aval = self.graph.aval(operand);
+        let accumulator = aval.dtype.accumulator();
+        let window = select.window();
+        let (loops, at) = self.open_axes(&aval.shape);
+        // A window begins at `window * stride - low`, so the first one that can reach `at` is the one for which
+        // `window * stride > at + low - dimension`.
+        let counts: Vec<usize> = window.dimensions.iter().zip(&window.strides).map(|(&d, &s)| d.div_ceil(s)).collect();
+        let zero = Element::zero(&mut self.b, accumulator);
+        let total = self.fold(&at, &counts, vec![zero.real], Order::Sequential, |w, steps, total| {
+            let mut condition = None;
+            let mut window_at = Vec::new();
+            for axis in 0..at.len() {
+                let (stride, low) = (window.strides[axis] as i64, window.padding[axis].0);
+                // last = floor((at + low) / stride), written so that the dividend is not negative.
+                let shift = if low < 0 { (-low + stride - 1) / stride } else { 0 };
+                let last = w.b.digit(&at[axis].offset(low + shift * stride), stride, None).offset(-shift);
+                let index = last.plus(&steps[axis], -1);
+                let (register, zero) = (w.b.index_register(&index), w.b.i64(0));
+                let first = w.b.compare(rjax_ir::Compare::Ge, register, zero);
+                let end = w.b.i64(w.shape(source)[axis] as i64);
+                let before_end = w.b.compare(rjax_ir::Compare::Lt, register, end);
+                let inside = w.b.and(Some(first), before_end);
+                // The window's begin plus its dimension must lie beyond `at`.
+                let tap = at[axis].offset(low).plus(&index, -stride);
+                let (tap, dimension) = (w.b.index_register(&tap), w.b.i64(window.dimensions[axis] as i64));
+                let covered = w.b.compare(rjax_ir::Compare::Lt, tap, dimension);
+                let inside = w.b.and(Some(inside), covered);
+                condition = Some(w.b.and(condition, inside));
+                window_at.push(index);
+            }
+            let selected = w.selects(select, operand, source, &at, &window_at, condition)?;
+            let value = w.masked(condition, |w| w.pull(source, &window_at))?;
+            let value = w.convert(value, accumulator);
+            let selected = w.b.and(condition, selected);
+            let sum = w.b.binary(Binary::Add, total[0], value.real);
+            Ok(vec![w.b.select(selected, sum, total[0])])
+        })?;
+        let result = self.convert(Element::real(total[0]), aval.dtype);
+        let param = self.output(y, Access::Write);
+        let position = self.position(y, &at);
+        self.store_at(param, position, result);
+        self.close_axes(loops);
+        Ok(())
+    }
+
+    /// Whether the window at `window_at` selects the element at `at`: nothing in it beats that element, and nothing before it is equal.
+    fn selects(
+        &mut self,
+        select: &SelectAndScatterAdd,
+        operand: crate::graph::ValueId,
+        source: crate::graph::ValueId,
+        at: &[Index],
+        window_at: &[Index],
+        condition: Option<crate::kir::Reg>,
+    ) -> Result<crate::kir::Reg> {
+        let window = select.window();
+        let dtype = self.graph.aval(operand).dtype;
+        let zero = Element::zero(&mut self.b, dtype);
+        let (nothing, start) = (self.b.bool(false), self.b.i64(-1));
+        let all: Vec<Index> = window_at.iter().chain(at).cloned().collect();
+        let inits = vec![nothing, zero.real, start];
+        let best = self.fold(&all, &window.dimensions, inits, Order::Sequential, |w, taps, carried| {
+            let (position, inside) = w.under_window(&window, w.shape(operand), w.shape(source), window_at, taps);
+            let allowed = inside.map(|inside| w.b.and(condition, inside)).or(condition);
+            let value = w.masked(allowed, |w| w.pull(operand, &position))?;
+            let mut wins = w.beats(select.largest, value, Element::real(carried[1]));
+            let first = w.b.unary(Unary::Not, carried[0]);
+            wins = w.b.binary(Binary::Or, wins, first);
+            if let Some(inside) = inside {
+                wins = w.b.binary(Binary::And, wins, inside);
+            }
+            let any = w.b.binary(Binary::Or, carried[0], wins);
+            let linear = w.position(operand, &position);
+            let linear = w.b.index_register(&linear);
+            let best = w.b.select(wins, value.real, carried[1]);
+            Ok(vec![any, best, w.b.select(wins, linear, carried[2])])
+        })?;
+        let own = self.position(operand, at);
+        let own = self.b.index_register(&own);
+        Ok(self.b.compare(rjax_ir::Compare::Eq, own, best[2]))
+    }
+}

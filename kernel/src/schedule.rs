@@ -1,0 +1,215 @@
+//! Fusion's steps as work: kernels written, control flow as a tree, every array still named by its value.
+
+use std::collections::HashMap;
+
+use rjax_ir::{Op, Result};
+
+use crate::fuse::{Fate, Fusion, Step};
+use crate::graph::{Graph, NodeId, RegionId, TOP, ValueId};
+use crate::kir::{Access, Index, Inst, Kernel, KernelId, ParamId};
+use crate::lower::{self, Lowered};
+
+/// A step whose arrays have no place yet.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// A kernel.
+    Launch {
+        kernel: KernelId,
+        args: Vec<ValueId>,
+        /// For each argument how the kernel uses it.
+        access: Vec<Access>,
+        /// Pairs of a read and a written argument that may be the same memory.
+        in_place: Vec<(usize, usize)>,
+    },
+    /// A kernel that changes parts of an array: the result begins as a copy of `target`, or in its memory.
+    Update {
+        kernel: KernelId,
+        args: Vec<ValueId>,
+        target: ValueId,
+        result: ValueId,
+    },
+    /// Nothing is written, because the result is the target as it is.
+    Copy {
+        target: ValueId,
+        result: ValueId,
+    },
+    Gemm(NodeId),
+    Sort(NodeId),
+    TopK(NodeId),
+    Print(NodeId),
+    Cond {
+        node: NodeId,
+        branches: Vec<Vec<Work>>,
+    },
+    While {
+        node: NodeId,
+        condition: Vec<Work>,
+        body: Vec<Work>,
+    },
+    Scan {
+        node: NodeId,
+        body: Vec<Work>,
+    },
+}
+
+/// All work, and the kernels it needs.
+pub(crate) struct Schedule {
+    pub work: Vec<Work>,
+    pub kernels: Vec<Kernel>,
+}
+
+struct Scheduler<'a, 'p> {
+    graph: &'a Graph<'p>,
+    fusion: &'a Fusion,
+    kernels: Vec<Kernel>,
+    numbers: HashMap<Kernel, KernelId>,
+}
+
+pub(crate) fn schedule(graph: &Graph<'_>, fusion: &Fusion) -> Result<Schedule> {
+    let mut scheduler = Scheduler { graph, fusion, kernels: vec![], numbers: HashMap::new() };
+    let work = scheduler.region(TOP)?;
+    Ok(Schedule { work, kernels: scheduler.kernels })
+}
+
+impl Scheduler<'_, '_> {
+    fn region(&mut self, region: RegionId) -> Result<Vec<Work>> {
+        let mut work = Vec::new();
+        let fusion = self.fusion;
+        for step in &fusion.steps[region.index()] {
+            match step {
+                Step::Group { roots, stored } => {
+                    let empty = self.graph.aval(self.graph.node(roots[0]).outputs[0]).size() == 0;
+                    if !empty && stored.contains(&true) {
+                        let lowered = lower::group(self.graph, self.fusion, roots, stored)
+                            .map_err(|e| e.at(self.graph.node(roots[0]).location))?;
+                        work.push(self.launch(lowered));
+                    }
+                }
+                Step::Node(id) => {
+                    if let Some(step) = self.node(*id)? {
+                        work.push(step);
+                    }
+                }
+            }
+        }
+        Ok(work)
+    }
+
+    fn node(&mut self, id: NodeId) -> Result<Option<Work>> {
+        let node = self.graph.node(id);
+        let empty = node.outputs.iter().all(|&y| self.graph.aval(y).size() == 0);
+        Ok(Some(match node.op {
+            Op::Cond { .. } => {
+                let branches = node.regions.iter().map(|&region| self.region(region)).collect::<Result<_>>()?;
+                Work::Cond { node: id, branches }
+            }
+            Op::While(_) => {
+                let (condition, body) = (self.region(node.regions[0])?, self.region(node.regions[1])?);
+                Work::While { node: id, condition, body }
+            }
+            Op::Scan(_) => Work::Scan { node: id, body: self.region(node.regions[0])? },
+            Op::DebugPrint(_) => Work::Print(id),
+            _ if empty => return Ok(None),
+            Op::DotGeneral(_) => Work::Gemm(id),
+            Op::Sort(_) => Work::Sort(id),
+            Op::TopK { .. } => Work::TopK(id),
+            Op::DynamicUpdateSlice | Op::Scatter(_) => {
+                let (target, result) = (node.inputs[0], node.outputs[0]);
+                let updates = if matches!(node.op, Op::Scatter(_)) { node.inputs[2] } else { node.inputs[1] };
+                if self.graph.aval(updates).size() == 0 {
+                    return Ok(Some(Work::Copy { target, result }));
+                }
+                let lowered = lower::own_step(self.graph, self.fusion, id).map_err(|e| e.at(node.location))?;
+                let args = lowered.args.clone();
+                Work::Update { kernel: self.number(lowered.kernel), args, target, result }
+            }
+            _ => {
+                let lowered = lower::own_step(self.graph, self.fusion, id).map_err(|e| e.at(node.location))?;
+                self.launch(lowered)
+            }
+        }))
+    }
+
+    fn launch(&mut self, lowered: Lowered) -> Work {
+        let access = lowered.kernel.params.iter().map(|p| p.access).collect();
+        let in_place = in_place_pairs(&lowered.kernel);
+        Work::Launch { kernel: self.number(lowered.kernel), args: lowered.args, access, in_place }
+    }
+
+    /// Equal kernels are one.
+    fn number(&mut self, kernel: Kernel) -> KernelId {
+        if let Some(&id) = self.numbers.get(&kernel) {
+            return id;
+        }
+        let id = KernelId(self.kernels.len() as u32);
+        self.kernels.push(kernel.clone());
+        self.numbers.insert(kernel, id);
+        id
+    }
+}
+
+/// The value whose memory a value is.
+pub(crate) fn memory_root(graph: &Graph<'_>, fusion: &Fusion, mut value: ValueId) -> ValueId {
+    while let Some(id) = graph.producer(value) {
+        if fusion.fate[id.index()] != Fate::Alias {
+            break;
+        }
+        value = graph.node(id).inputs[0];
+    }
+    value
+}
+
+/// All loads and stores of one parameter.
+#[derive(Default)]
+struct Uses<'k> {
+    accesses: usize,
+    /// The block, counted in order of appearance, the place in it, and the index.
+    only: Option<(usize, usize, &'k Index)>,
+    masked: bool,
+}
+
+/// Pairs of parameters that the rules for kernels let share memory.
+fn in_place_pairs(kernel: &Kernel) -> Vec<(usize, usize)> {
+    fn walk<'k>(insts: &'k [Inst], blocks: &mut usize, uses: &mut [Uses<'k>]) {
+        let block = *blocks;
+        *blocks += 1;
+        let record = |uses: &mut [Uses<'k>], param: ParamId, place: usize, index: &'k Index, masked: bool| {
+            let uses = &mut uses[param.index()];
+            uses.accesses += 1;
+            uses.only = Some((block, place, index));
+            uses.masked |= masked;
+        };
+        for (place, inst) in insts.iter().enumerate() {
+            match inst {
+                Inst::Load { param, index, mask, .. } => record(uses, *param, place, index, mask.is_some()),
+                Inst::Store { param, index, .. } => record(uses, *param, place, index, false),
+                Inst::Let { .. }
+                | Inst::Complex { .. }
+                | Inst::Threefry { .. }
+                | Inst::Loop(_)
+                | Inst::If(_)
+                | Inst::While(_) => {}
+            }
+            for inner in inst.blocks() {
+                if !inner.is_empty() {
+                    walk(inner, blocks, uses);
+                }
+            }
+        }
+    }
+    let mut uses: Vec<Uses<'_>> = kernel.params.iter().map(|_| Uses::default()).collect();
+    walk(&kernel.body, &mut 0, &mut uses);
+    let single = |i: usize| uses[i].only.filter(|_| uses[i].accesses == 1 && !uses[i].masked);
+    let mut pairs = Vec::new();
+    for (r, read) in kernel.params.iter().enumerate().filter(|(_, p)| p.access == Access::Read) {
+        let Some((block, load, index)) = single(r) else { continue };
+        for (w, written) in kernel.params.iter().enumerate().filter(|(_, p)| p.access == Access::Write) {
+            let same_size = read.len == written.len && read.dtype.size() == written.dtype.size();
+            let same_place = single(w).is_some_and(|(b, store, i)| b == block && i == index && load < store);
+            if same_size && same_place {
+                pairs.push((r, w));
+            }
+        }
+    }
+    pairs
+}
