@@ -37,12 +37,13 @@ struct Machine<'a> {
     print: &'a mut dyn FnMut(&str),
 }
 
-/// A resolved view: where its first byte is, and how many bytes its buffer has from there.
+/// A resolved view: where its first byte is, and how many bytes its buffer has from there and before.
 #[derive(Clone, Copy)]
 struct Span {
     space: Space,
     start: usize,
     bytes: usize,
+    before: usize,
 }
 
 impl Machine<'_> {
@@ -60,7 +61,7 @@ impl Machine<'_> {
             Space::Arena(_) => Space::Arena(0),
             space @ (Space::Input(_) | Space::Output(_) | Space::Const(_)) => space,
         };
-        Span { space, start: base + offset * size, bytes: (buffer.len - offset) * size }
+        Span { space, start: base + offset * size, bytes: (buffer.len - offset) * size, before: offset * size }
     }
 
     fn scalar(&self, view: &View, dtype: DType) -> u64 {

@@ -192,8 +192,8 @@ pub enum Stmt {
     TopK(TopK),
 }
 
-/// `out[b…, i, j] = sum over l of lhs[b…, i, l] * rhs[b…, l, j]` for all batch axes b, with any strides (0 included for
-/// the operands). Operands of one floating dtype; `f16` and `bf16` multiply and accumulate in `f32`. The result is rounded to `out_dtype` once.
+/// `out[b…, i, j] = sum over l of lhs[b…, i, l] * rhs[b…, l, j]` for all batch axes b, with any strides (0 and negative
+/// ones included for the operands). Operands of one floating dtype; `f16` and `bf16` multiply and accumulate in `f32`. The result is rounded to `out_dtype` once.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Gemm {
     /// Dtype of both operands: `f16`, `bf16`, `f32` or `f64`.

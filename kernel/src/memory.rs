@@ -131,7 +131,10 @@ pub(crate) fn plan(graph: &Graph<'_>, fusion: &Fusion, work: &[Work], options: &
         }
     }
     let outputs = planner.outputs();
-    planner.claim(TOP, work, &mut 1, &HashMap::new());
+    // As the carried values of a loop, donated inputs must have been read before something is written over them.
+    let donated = graph.inputs.iter().zip(&planner.donated).filter(|(_, donated)| **donated);
+    let donated = donated.filter_map(|(&input, _)| planner.storage_of(input).map(|storage| (storage, input))).collect();
+    planner.claim(TOP, work, &mut 1, &donated);
     planner.assign(work, &mut 1);
     let (offsets, arena_bytes) = arena::pack(
         planner.storages.iter().map(|s| if s.fixed.is_some() { (0, 0, 0) } else { (s.bytes, s.first, s.last) }),

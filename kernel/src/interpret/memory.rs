@@ -34,14 +34,21 @@ impl Memory {
         }
     }
 
-    fn at(span: Span, index: usize, size: usize) -> std::ops::Range<usize> {
-        assert!((index + 1) * size <= span.bytes, "element {index} of {size} bytes lies beyond {}", span.bytes);
-        let start = span.start + index * size;
+    fn at(span: Span, index: isize, size: usize) -> std::ops::Range<usize> {
+        let offset = index * size as isize;
+        let inside = -(span.before as isize) <= offset && offset + size as isize <= span.bytes as isize;
+        assert!(inside, "element {index} of {size} bytes is outside of {} and {} bytes", span.before, span.bytes);
+        let start = span.start.checked_add_signed(offset).expect("inside");
         start..start + size
     }
 
     /// The bits of an element.
     pub fn read(&self, span: Span, index: usize, dtype: DType) -> u64 {
+        self.read_signed(span, index as isize, dtype)
+    }
+
+    /// The bits of an element that may lie before the view's begin.
+    pub fn read_signed(&self, span: Span, index: isize, dtype: DType) -> u64 {
         let bytes = &self.bytes(span.space)[Memory::at(span, index, dtype.size())];
         let mut word = [0; 8];
         word[..bytes.len()].copy_from_slice(bytes);
@@ -51,7 +58,7 @@ impl Memory {
     }
 
     pub fn write(&mut self, span: Span, index: usize, dtype: DType, bits: u64) {
-        let range = Memory::at(span, index, dtype.size());
+        let range = Memory::at(span, index as isize, dtype.size());
         let bytes = match span.space {
             Space::Input(i) => &mut self.inputs[i as usize],
             Space::Output(i) => &mut self.outputs[i as usize],
@@ -66,7 +73,7 @@ impl Memory {
             Space::Arena(start) => (Space::Arena(0), start),
             space @ (Space::Input(_) | Space::Output(_) | Space::Const(_)) => (space, 0),
         };
-        self.tensor_at(Span { space, start, bytes: buffer.len * buffer.dtype.size() }, aval)
+        self.tensor_at(Span { space, start, bytes: buffer.len * buffer.dtype.size(), before: 0 }, aval)
     }
 
     pub fn tensor_at(&self, span: Span, aval: &Aval) -> Tensor {

@@ -29,8 +29,8 @@ pub(super) fn gemm(gemm: &Gemm, lhs: Span, rhs: Span, out: Span, memory: &mut Me
         }
         let mut total = 0.0;
         for k in 0..gemm.k.extent as isize {
-            let x = memory.read(lhs, usize::try_from(l + k * gemm.k.lhs).expect("in bounds"), gemm.dtype);
-            let y = memory.read(rhs, usize::try_from(r + k * gemm.k.rhs).expect("in bounds"), gemm.dtype);
+            let x = memory.read_signed(lhs, l + k * gemm.k.lhs, gemm.dtype);
+            let y = memory.read_signed(rhs, r + k * gemm.k.rhs, gemm.dtype);
             total += to_f64(x) * to_f64(y);
         }
         let bits = scalar::convert(DType::F64, gemm.out_dtype, total.to_bits());
