@@ -1,0 +1,456 @@
+//! Tiles for x86-64: AVX2 with FMA, and AVX-512.
+
+use std::arch::x86_64::*;
+
+use super::super::pack::transpose_columns_portable;
+use super::super::{Extents, Matrix, blocked};
+use super::{Isa, Product, Real, Tile};
+
+/// Lane masks for AVX2: 8 (or 4) ones followed by as many zeros; a window of it has any number of leading ones.
+static MASK32: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+static MASK64: [i64; 8] = [-1, -1, -1, -1, 0, 0, 0, 0];
+
+/// The few vector operations that tiles are made of; `mask(n)` has the first n lanes on.
+macro_rules! vectors {
+    ($name:ident, $features:literal, $T:ty, $V:ty, $M:ty, zero $zero:ident, splat $splat:ident, load $load:ident, store $store:ident,
+     fma $fma:ident, add $add:ident, mask |$n:ident| $mask:expr, load_masked |$lm:ident, $lp:ident| $load_masked:expr,
+     store_masked |$sm:ident, $sp:ident, $sv:ident| $store_masked:expr, sum |$r:ident| $sum:expr) => {
+        mod $name {
+            use super::*;
+
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) fn zero() -> $V {
+                $zero()
+            }
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) fn splat(x: $T) -> $V {
+                $splat(x)
+            }
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) unsafe fn load(p: *const $T) -> $V {
+                // SAFETY: the caller's promise.
+                unsafe { $load(p) }
+            }
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) unsafe fn store(p: *mut $T, v: $V) {
+                // SAFETY: the caller's promise.
+                unsafe { $store(p, v) }
+            }
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) fn fma(a: $V, b: $V, c: $V) -> $V {
+                $fma(a, b, c)
+            }
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) fn add(a: $V, b: $V) -> $V {
+                $add(a, b)
+            }
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) fn mask($n: usize) -> $M {
+                $mask
+            }
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) unsafe fn load_masked($lm: $M, $lp: *const $T) -> $V {
+                // SAFETY: the caller's promise: the lanes that are on are valid memory.
+                unsafe { $load_masked }
+            }
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) unsafe fn store_masked($sm: $M, $sp: *mut $T, $sv: $V) {
+                // SAFETY: the caller's promise: the lanes that are on are valid memory.
+                unsafe { $store_masked }
+            }
+            #[inline]
+            #[target_feature(enable = $features)]
+            pub(super) fn sum($r: $V) -> $T {
+                $sum
+            }
+        }
+    };
+}
+
+vectors!(v8f32, "avx2,fma", f32, __m256, __m256i, zero _mm256_setzero_ps, splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps,
+    fma _mm256_fmadd_ps, add _mm256_add_ps,
+    mask |n| {
+        // SAFETY: n is at most 8, so the window of 8 is in the table.
+        unsafe { _mm256_loadu_si256(MASK32.as_ptr().add(8 - n).cast()) }
+    },
+    load_masked |m, p| _mm256_maskload_ps(p, m),
+    store_masked |m, p, v| _mm256_maskstore_ps(p, m, v),
+    sum |v| {
+        let half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+        let pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
+        _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)))
+    });
+
+vectors!(v4f64, "avx2,fma", f64, __m256d, __m256i, zero _mm256_setzero_pd, splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd,
+    fma _mm256_fmadd_pd, add _mm256_add_pd,
+    mask |n| {
+        // SAFETY: n is at most 4, so the window of 4 is in the table.
+        unsafe { _mm256_loadu_si256(MASK64.as_ptr().add(4 - n).cast()) }
+    },
+    load_masked |m, p| _mm256_maskload_pd(p, m),
+    store_masked |m, p, v| _mm256_maskstore_pd(p, m, v),
+    sum |v| {
+        let half = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd::<1>(v));
+        _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)))
+    });
+
+vectors!(v16f32, "avx512f", f32, __m512, __mmask16, zero _mm512_setzero_ps, splat _mm512_set1_ps, load _mm512_loadu_ps, store _mm512_storeu_ps,
+    fma _mm512_fmadd_ps, add _mm512_add_ps,
+    mask |n| ((1u32 << n) - 1) as u16,
+    load_masked |m, p| _mm512_maskz_loadu_ps(m, p),
+    store_masked |m, p, v| _mm512_mask_storeu_ps(p, m, v),
+    sum |v| _mm512_reduce_add_ps(v));
+
+vectors!(v8f64, "avx512f", f64, __m512d, __mmask8, zero _mm512_setzero_pd, splat _mm512_set1_pd, load _mm512_loadu_pd, store _mm512_storeu_pd,
+    fma _mm512_fmadd_pd, add _mm512_add_pd,
+    mask |n| ((1u32 << n) - 1) as u8,
+    load_masked |m, p| _mm512_maskz_loadu_pd(m, p),
+    store_masked |m, p, v| _mm512_mask_storeu_pd(p, m, v),
+    sum |v| _mm512_reduce_add_pd(v));
+
+macro_rules! isa {
+    ($Isa:ident, $features:literal, $v:ident, $T:ty, $lanes:literal, rows $rows:literal, full [$($full:literal)*],
+     narrow [$($few:literal => $wide:literal),*], $product:ident) => {
+        pub(super) struct $Isa;
+
+        impl $Isa {
+            /// # Safety
+            /// As for [`Isa::tile`].
+            #[target_feature(enable = $features)]
+            unsafe fn fixed<const ROWS: usize, const VECTORS: usize, const MASKED: bool>(tile: &Tile<$T>) {
+                let mut sums = [[$v::zero(); VECTORS]; ROWS];
+                let mut masks = [$v::mask($lanes); VECTORS];
+                for (vector, mask) in masks.iter_mut().enumerate() {
+                    *mask = $v::mask(tile.columns.saturating_sub(vector * $lanes).min($lanes));
+                }
+                let (mut a, mut b) = (tile.a, tile.b);
+                for _ in 0..tile.k {
+                    // SAFETY: the step is one of the tile's k, and lanes beyond its columns are off or padded.
+                    unsafe {
+                        let mut row = [$v::zero(); VECTORS];
+                        for vector in 0..VECTORS {
+                            let p = b.add(vector * $lanes);
+                            row[vector] = if MASKED { $v::load_masked(masks[vector], p) } else { $v::load(p) };
+                        }
+                        for i in 0..ROWS {
+                            let x = $v::splat(*a.offset(i as isize * tile.a_row));
+                            for vector in 0..VECTORS {
+                                sums[i][vector] = $v::fma(x, row[vector], sums[i][vector]);
+                            }
+                        }
+                    }
+                    a = a.wrapping_offset(tile.a_k);
+                    b = b.wrapping_offset(tile.b_k);
+                }
+                let whole = tile.columns >= VECTORS * $lanes;
+                for i in 0..ROWS {
+                    for vector in 0..VECTORS {
+                        // SAFETY: the row is in the tile, and lanes beyond its columns are off.
+                        unsafe {
+                            let c = tile.c.wrapping_offset(i as isize * tile.c_row).wrapping_add(vector * $lanes);
+                            let mut sum = sums[i][vector];
+                            if whole {
+                                if tile.accumulate {
+                                    sum = $v::add($v::load(c), sum);
+                                }
+                                $v::store(c, sum);
+                            } else {
+                                if tile.accumulate {
+                                    sum = $v::add($v::load_masked(masks[vector], c), sum);
+                                }
+                                $v::store_masked(masks[vector], c, sum);
+                            }
+                        }
+                    }
+                }
+            }
+
+            /// `ROWS` rows times `COLUMNS` columns from `column` on.
+            ///
+            /// # Safety
+            /// As for [`Isa::dots`].
+            #[target_feature(enable = $features)]
+            unsafe fn few_dots<const ROWS: usize, const COLUMNS: usize>(
+                k: usize,
+                column: usize,
+                lhs: Matrix<$T>,
+                rhs: Matrix<$T>,
+                out: Matrix<$T>,
+            ) {
+                let mut sums = [[$v::zero(); COLUMNS]; ROWS];
+                let mut step = 0;
+                while step < k {
+                    let rest = k - step;
+                    let mask = $v::mask(rest.min($lanes));
+                    // SAFETY: lanes beyond k are off.
+                    unsafe {
+                        let read = |p: *const $T| if rest >= $lanes { $v::load(p) } else { $v::load_masked(mask, p) };
+                        let mut row = [$v::zero(); COLUMNS];
+                        for j in 0..COLUMNS {
+                            row[j] = read(rhs.at(step, column + j));
+                        }
+                        for i in 0..ROWS {
+                            let x = read(lhs.at(i, step));
+                            for j in 0..COLUMNS {
+                                sums[i][j] = $v::fma(x, row[j], sums[i][j]);
+                            }
+                        }
+                    }
+                    step += $lanes;
+                }
+                for i in 0..ROWS {
+                    for j in 0..COLUMNS {
+                        // SAFETY: row and column are in the result.
+                        unsafe { *out.at(i, column + j) = $v::sum(sums[i][j]) };
+                    }
+                }
+            }
+
+            /// # Safety
+            /// As for [`Isa::dots`].
+            #[target_feature(enable = $features)]
+            unsafe fn all_dots<const ROWS: usize>(
+                extents: Extents,
+                lhs: Matrix<$T>,
+                rhs: Matrix<$T>,
+                out: Matrix<$T>,
+            ) {
+                let Extents { n, k, .. } = extents;
+                let mut column = 0;
+                // SAFETY: the columns are below n.
+                unsafe {
+                    while column + 4 <= n {
+                        $Isa::few_dots::<ROWS, 4>(k, column, lhs, rhs, out);
+                        column += 4;
+                    }
+                    while column < n {
+                        $Isa::few_dots::<ROWS, 1>(k, column, lhs, rhs, out);
+                        column += 1;
+                    }
+                }
+            }
+        }
+
+        impl Isa for $Isa {
+            type Scalar = $T;
+            const LANES: usize = $lanes;
+            const ROWS: usize = $rows;
+            const ROW_VECTORS: usize = 2;
+
+            fn vectors_for(rows: usize) -> usize {
+                match rows {
+                    $($few => $wide,)*
+                    _ => 2,
+                }
+            }
+
+            unsafe fn tile(rows: usize, vectors: usize, masked: bool, tile: &Tile<$T>) {
+                let masked = masked && tile.columns < vectors * $lanes;
+                // SAFETY: the caller's promise.
+                unsafe {
+                    match (rows, vectors, masked) {
+                        $(($full, 2, false) => $Isa::fixed::<$full, 2, false>(tile),
+                        ($full, 2, true) => $Isa::fixed::<$full, 2, true>(tile),)*
+                        $(($few, $wide, false) => $Isa::fixed::<$few, $wide, false>(tile),
+                        ($few, $wide, true) => $Isa::fixed::<$few, $wide, true>(tile),)*
+                        _ => unreachable!("no tile of {rows} rows and {vectors} vectors"),
+                    }
+                }
+            }
+
+            unsafe fn dots(extents: Extents, lhs: Matrix<$T>, rhs: Matrix<$T>, out: Matrix<$T>) {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    match extents.m {
+                        1 => $Isa::all_dots::<1>(extents, lhs, rhs, out),
+                        2 => $Isa::all_dots::<2>(extents, lhs, rhs, out),
+                        3 => $Isa::all_dots::<3>(extents, lhs, rhs, out),
+                        4 => {
+                            let half = Extents { m: 2, ..extents };
+                            $Isa::all_dots::<2>(half, lhs, rhs, out);
+                            let (lhs, out) = (Matrix { start: lhs.at(2, 0), ..lhs }, Matrix { start: out.at(2, 0), ..out });
+                            $Isa::all_dots::<2>(half, lhs, rhs, out);
+                        }
+                        rows => unreachable!("dots of {rows} rows"),
+                    }
+                }
+            }
+        }
+
+        /// # Safety
+        /// As for [`blocked::product`].
+        pub(super) unsafe fn $product(extents: Extents, lhs: Matrix<$T>, rhs: Matrix<$T>, out: Matrix<$T>) {
+            // SAFETY: the caller's promise.
+            unsafe { blocked::product::<$Isa>(extents, lhs, rhs, out) }
+        }
+    };
+}
+
+isa!(Avx2F32, "avx2,fma", v8f32, f32, 8, rows 6, full [1 2 3 4 5 6], narrow [1 => 8, 2 => 6, 3 => 4], avx2_f32);
+isa!(Avx2F64, "avx2,fma", v4f64, f64, 4, rows 6, full [1 2 3 4 5 6], narrow [1 => 8, 2 => 6, 3 => 4], avx2_f64);
+isa!(Avx512F32, "avx512f", v16f32, f32, 16, rows 14, full [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow [1 => 8, 2 => 6, 3 => 4, 4 => 4], avx512_f32);
+isa!(Avx512F64, "avx512f", v8f64, f64, 8, rows 14, full [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow [1 => 8, 2 => 6, 3 => 4, 4 => 4], avx512_f64);
+
+/// What the machine has, in the order of preference. `RJAX_CPU` set to `avx2` or `portable` forces a lower level.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(in crate::gemm) enum Level {
+    Portable,
+    Avx2,
+    Avx512,
+}
+
+/// The level in use, decided once.
+pub(in crate::gemm) fn level() -> Level {
+    use std::sync::OnceLock;
+    static LEVEL: OnceLock<Level> = OnceLock::new();
+    *LEVEL.get_or_init(|| {
+        let present = if is_x86_feature_detected!("avx512f") {
+            Level::Avx512
+        } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            Level::Avx2
+        } else {
+            Level::Portable
+        };
+        match std::env::var("RJAX_CPU").as_deref() {
+            Ok("portable") => Level::Portable,
+            Ok("avx2") => present.min(Level::Avx2),
+            Ok(_) | Err(_) => present,
+        }
+    })
+}
+
+impl Real for f32 {
+    const ZERO: f32 = 0.0;
+
+    fn tuned() -> Product<f32> {
+        match level() {
+            Level::Portable => blocked::portable::<f32>,
+            Level::Avx2 => avx2_f32,
+            Level::Avx512 => avx512_f32,
+        }
+    }
+
+    unsafe fn transpose_columns(k: usize, width: usize, from: *const f32, stride: isize, to: *mut f32) {
+        // SAFETY: the same contract; AVX2 is there at both levels, and the blocks tile the whole area.
+        unsafe {
+            if level() == Level::Portable || width % 8 != 0 {
+                return transpose_columns_portable(k, width, from, stride, to);
+            }
+            let whole = k - k % 8;
+            for column in (0..width).step_by(8) {
+                let source = from.offset(column as isize * stride);
+                for row in (0..whole).step_by(8) {
+                    transpose_8x8(source.add(row), stride, to.add(row * width + column), width);
+                }
+            }
+            transpose_columns_portable(k - whole, width, from.add(whole), stride, to.add(whole * width));
+        }
+    }
+}
+
+impl Real for f64 {
+    const ZERO: f64 = 0.0;
+
+    fn tuned() -> Product<f64> {
+        match level() {
+            Level::Portable => blocked::portable::<f64>,
+            Level::Avx2 => avx2_f64,
+            Level::Avx512 => avx512_f64,
+        }
+    }
+
+    unsafe fn transpose_columns(k: usize, width: usize, from: *const f64, stride: isize, to: *mut f64) {
+        // SAFETY: the same contract; AVX2 is there at both levels, and the blocks tile the whole area.
+        unsafe {
+            if level() == Level::Portable || width % 4 != 0 {
+                return transpose_columns_portable(k, width, from, stride, to);
+            }
+            let whole = k - k % 4;
+            for column in (0..width).step_by(4) {
+                let source = from.offset(column as isize * stride);
+                for row in (0..whole).step_by(4) {
+                    transpose_4x4(source.add(row), stride, to.add(row * width + column), width);
+                }
+            }
+            transpose_columns_portable(k - whole, width, from.add(whole), stride, to.add(whole * width));
+        }
+    }
+}
+
+/// Transposes 8×8 elements: lines `from_stride` apart become columns of lines `to_stride` apart.
+///
+/// # Safety
+/// Both blocks are valid memory and do not overlap; the machine has AVX2.
+#[target_feature(enable = "avx2")]
+unsafe fn transpose_8x8(from: *const f32, from_stride: isize, to: *mut f32, to_stride: usize) {
+    // SAFETY: the lines are in the two blocks.
+    unsafe {
+        let line = |i: isize| _mm256_loadu_ps(from.offset(i * from_stride));
+        let pairs = |x: isize, y: isize| (_mm256_unpacklo_ps(line(x), line(y)), _mm256_unpackhi_ps(line(x), line(y)));
+        let quads = |x: isize| {
+            let ((l0, h0), (l1, h1)) = (pairs(x, x + 1), pairs(x + 2, x + 3));
+            [
+                _mm256_shuffle_ps::<0x44>(l0, l1),
+                _mm256_shuffle_ps::<0xee>(l0, l1),
+                _mm256_shuffle_ps::<0x44>(h0, h1),
+                _mm256_shuffle_ps::<0xee>(h0, h1),
+            ]
+        };
+        let (low, high) = (quads(0), quads(4));
+        for i in 0..4 {
+            _mm256_storeu_ps(to.add(i * to_stride), _mm256_permute2f128_ps::<0x20>(low[i], high[i]));
+            _mm256_storeu_ps(to.add((i + 4) * to_stride), _mm256_permute2f128_ps::<0x31>(low[i], high[i]));
+        }
+    }
+}
+
+/// Transposes 4×4 elements, as [`transpose_8x8`].
+///
+/// # Safety
+/// As for [`transpose_8x8`].
+#[target_feature(enable = "avx2")]
+unsafe fn transpose_4x4(from: *const f64, from_stride: isize, to: *mut f64, to_stride: usize) {
+    // SAFETY: the lines are in the two blocks.
+    unsafe {
+        let line = |i: isize| _mm256_loadu_pd(from.offset(i * from_stride));
+        let (l01, h01) = (_mm256_unpacklo_pd(line(0), line(1)), _mm256_unpackhi_pd(line(0), line(1)));
+        let (l23, h23) = (_mm256_unpacklo_pd(line(2), line(3)), _mm256_unpackhi_pd(line(2), line(3)));
+        _mm256_storeu_pd(to, _mm256_permute2f128_pd::<0x20>(l01, l23));
+        _mm256_storeu_pd(to.add(to_stride), _mm256_permute2f128_pd::<0x20>(h01, h23));
+        _mm256_storeu_pd(to.add(2 * to_stride), _mm256_permute2f128_pd::<0x31>(l01, l23));
+        _mm256_storeu_pd(to.add(3 * to_stride), _mm256_permute2f128_pd::<0x31>(h01, h23));
+    }
+}
+
+#[cfg(test)]
+pub(in crate::gemm) fn all_f32() -> Vec<(&'static str, Product<f32>)> {
+    let mut products: Vec<(&'static str, Product<f32>)> = vec![("portable", blocked::portable::<f32>)];
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        products.push(("avx2", avx2_f32));
+    }
+    if is_x86_feature_detected!("avx512f") {
+        products.push(("avx512", avx512_f32));
+    }
+    products
+}
+
+#[cfg(test)]
+pub(in crate::gemm) fn all_f64() -> Vec<(&'static str, Product<f64>)> {
+    let mut products: Vec<(&'static str, Product<f64>)> = vec![("portable", blocked::portable::<f64>)];
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        products.push(("avx2", avx2_f64));
+    }
+    if is_x86_feature_detected!("avx512f") {
+        products.push(("avx512", avx512_f64));
+    }
+    products
+}
