@@ -1,0 +1,144 @@
+//! Rust functions that compiled code calls.
+//!
+//! What the machine has no instruction for is computed by the interpreter's own functions, monomorphised for each
+//! dtype, so that compiled code and interpreter agree to the bit. 16-bit floats travel as `f32`.
+
+mod print;
+mod scalar;
+mod sort;
+mod top_k;
+
+use cranelift_codegen::ir::types::{F32, F64, I32, I64};
+use cranelift_codegen::ir::{AbiParam, Signature, Type};
+use cranelift_codegen::isa::CallConv;
+use rjax_ir::{Binary, DType, Unary};
+use rjax_kernel::kir;
+
+use crate::gemm;
+
+pub(crate) use print::PrintTask;
+pub use print::capture_prints;
+
+/// A function that compiled code calls by address.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Routine {
+    /// `(x) -> y` of a floating dtype.
+    Unary(Unary, DType),
+    /// `(lanes)`: replaces each of the elements in 16 bytes of registers.
+    UnaryLanes(Unary, DType),
+    /// `(x, y) -> z` of a floating dtype.
+    Binary(Binary, DType),
+    /// `(lanes, lanes)`: as [`Routine::UnaryLanes`]; the result replaces the first operand.
+    BinaryLanes(Binary, DType),
+    /// `(out, z)`: pointers to real and imaginary part.
+    ComplexUnary(Unary, DType),
+    /// `(out, z, w)`.
+    ComplexBinary(Binary, DType),
+    /// `(a, b, x) -> y`: the regularised incomplete beta function.
+    Beta(DType),
+    /// `(x) -> y`, where rounding once takes more than a few instructions.
+    Convert(DType, DType),
+    /// `(x, exponent bits, mantissa bits) -> y`.
+    ReducePrecision(DType),
+    /// `(to, from, bytes)`.
+    Copy,
+    /// `(task, lhs, rhs, out)`.
+    Gemm,
+    /// `(task, pointers)`: all sources, then all destinations.
+    Sort,
+    /// `(task, source, values, indices)`.
+    TopK,
+    /// `(task, pointers)`.
+    Print,
+}
+
+impl Routine {
+    /// A name for listings; unique.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Routine::Unary(op, dtype) => format!("{}_{dtype}", op.name()),
+            Routine::UnaryLanes(op, dtype) => format!("{}_{dtype}_lanes", op.name()),
+            Routine::Binary(op, dtype) => format!("{}_{dtype}", op.name()),
+            Routine::BinaryLanes(op, dtype) => format!("{}_{dtype}_lanes", op.name()),
+            Routine::ComplexUnary(op, dtype) => format!("{}_{dtype}", op.name()),
+            Routine::ComplexBinary(op, dtype) => format!("{}_{dtype}", op.name()),
+            Routine::Beta(dtype) => format!("regularized_incomplete_beta_{dtype}"),
+            Routine::Convert(from, to) => format!("convert_{from}_{to}"),
+            Routine::ReducePrecision(dtype) => format!("reduce_precision_{dtype}"),
+            Routine::Copy => "copy".into(),
+            Routine::Gemm => "gemm".into(),
+            Routine::Sort => "sort".into(),
+            Routine::TopK => "top_k".into(),
+            Routine::Print => "print".into(),
+        }
+    }
+
+    pub(crate) fn signature(self, convention: CallConv) -> Signature {
+        let held = |dtype: DType| -> Type {
+            match dtype {
+                DType::F16 | DType::BF16 | DType::F32 => F32,
+                DType::F64 => F64,
+                DType::I32 | DType::U32 => I32,
+                DType::I64 | DType::U64 => I64,
+                DType::Bool
+                | DType::I8
+                | DType::I16
+                | DType::U8
+                | DType::U16
+                | DType::C64
+                | DType::C128 => unreachable!("no routine takes a {dtype} in a register"),
+            }
+        };
+        let (params, results): (Vec<Type>, Vec<Type>) = match self {
+            Routine::Unary(_, dtype) => (vec![held(dtype)], vec![held(dtype)]),
+            Routine::UnaryLanes(..) => (vec![I64], vec![]),
+            Routine::Binary(_, dtype) => (vec![held(dtype); 2], vec![held(dtype)]),
+            Routine::BinaryLanes(..) | Routine::ComplexUnary(..) => (vec![I64; 2], vec![]),
+            Routine::ComplexBinary(..) => (vec![I64; 3], vec![]),
+            Routine::Beta(dtype) => (vec![held(dtype); 3], vec![held(dtype)]),
+            Routine::Convert(from, to) => (vec![held(from)], vec![held(to)]),
+            Routine::ReducePrecision(dtype) => (vec![held(dtype), I32, I32], vec![held(dtype)]),
+            Routine::Copy => (vec![I64; 3], vec![]),
+            Routine::Gemm | Routine::TopK => (vec![I64; 4], vec![]),
+            Routine::Sort | Routine::Print => (vec![I64; 2], vec![]),
+        };
+        let mut signature = Signature::new(convention);
+        signature.params.extend(params.into_iter().map(AbiParam::new));
+        signature.returns.extend(results.into_iter().map(AbiParam::new));
+        signature
+    }
+
+    /// Where the function is in this process.
+    pub(crate) fn address(self) -> *const u8 {
+        match self {
+            Routine::Unary(op, dtype) => scalar::unary(op, dtype),
+            Routine::UnaryLanes(op, dtype) => scalar::unary_lanes(op, dtype),
+            Routine::Binary(op, dtype) => scalar::binary(op, dtype),
+            Routine::BinaryLanes(op, dtype) => scalar::binary_lanes(op, dtype),
+            Routine::ComplexUnary(op, dtype) => scalar::complex_unary(op, dtype),
+            Routine::ComplexBinary(op, dtype) => scalar::complex_binary(op, dtype),
+            Routine::Beta(dtype) => scalar::beta(dtype),
+            Routine::Convert(from, to) => scalar::convert(from, to),
+            Routine::ReducePrecision(dtype) => scalar::reduce_precision(dtype),
+            Routine::Copy => copy as *const u8,
+            Routine::Gemm => gemm_task as *const u8,
+            Routine::Sort => sort::sort as *const u8,
+            Routine::TopK => top_k::top_k as *const u8,
+            Routine::Print => print::print as *const u8,
+        }
+    }
+}
+
+/// # Safety
+/// Both blocks have this many bytes and do not overlap.
+unsafe extern "C" fn copy(to: *mut u8, from: *const u8, bytes: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { std::ptr::copy_nonoverlapping(from, to, bytes) }
+}
+
+/// # Safety
+/// As for [`gemm::gemm`].
+unsafe extern "C" fn gemm_task(task: &kir::Gemm, lhs: *const u8, rhs: *const u8, out: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe { gemm::gemm(task, lhs, rhs, out) }
+}

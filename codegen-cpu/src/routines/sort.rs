@@ -1,0 +1,230 @@
+//! Stable sorts of lines of several arrays.
+//!
+//! Keys become unsigned integers that compare as the elements sort; a line is then a sort of integers together with
+//! their positions, and every operand is gathered by those.
+
+use std::cell::RefCell;
+
+use half::{bf16, f16};
+use rjax_ir::DType;
+use rjax_kernel::kir;
+
+/// Lines shorter than this are sorted by comparisons, longer ones of narrow keys by digits.
+const RADIX_FROM: usize = 512;
+
+/// An element whose order is that of an unsigned integer.
+trait Key: Copy {
+    /// NaN of any sign is greatest, -0 equals 0.
+    fn rank(self) -> u64;
+}
+
+macro_rules! unsigned_keys {
+    ($($T:ty)*) => {$(
+        impl Key for $T {
+            fn rank(self) -> u64 {
+                self as u64
+            }
+        }
+    )*};
+}
+unsigned_keys!(u8 u16 u32 u64);
+
+macro_rules! signed_keys {
+    ($($T:ty, $U:ty;)*) => {$(
+        impl Key for $T {
+            fn rank(self) -> u64 {
+                // Adding the least value's magnitude maps the range to that of the unsigned type.
+                (self as $U ^ (1 << (<$T>::BITS - 1))) as u64
+            }
+        }
+    )*};
+}
+signed_keys!(i8, u8; i16, u16; i32, u32; i64, u64;);
+
+macro_rules! float_keys {
+    ($($T:ty, $U:ty, $zero:expr;)*) => {$(
+        impl Key for $T {
+            fn rank(self) -> u64 {
+                const SIGN: $U = 1 << (<$U>::BITS - 1);
+                if self.is_nan() {
+                    return <$U>::MAX as u64;
+                }
+                let bits = if self == $zero { 0 } else { self.to_bits() };
+                // Positive numbers order as their bits do, negative ones the other way round.
+                (if bits & SIGN == 0 { bits | SIGN } else { !bits }) as u64
+            }
+        }
+    )*};
+}
+float_keys!(f16, u16, f16::ZERO; bf16, u16, bf16::ZERO; f32, u32, 0.0; f64, u64, 0.0;);
+
+/// Calls `visit` with the rank of each of `count` elements, `stride` apart, from `start` on.
+///
+/// # Safety
+/// The elements are valid memory.
+pub(super) unsafe fn ranks(dtype: DType, start: *const u8, stride: usize, count: usize, visit: impl FnMut(u64)) {
+    unsafe fn all<T: Key>(start: *const u8, stride: usize, count: usize, mut visit: impl FnMut(u64)) {
+        let start = start.cast::<T>();
+        for i in 0..count {
+            // SAFETY: the element is one of the caller's.
+            visit(unsafe { *start.add(i * stride) }.rank());
+        }
+    }
+    // SAFETY: the caller's promise, passed on for the dtype's Rust type.
+    unsafe {
+        match dtype {
+            DType::Bool | DType::U8 => all::<u8>(start, stride, count, visit),
+            DType::I8 => all::<i8>(start, stride, count, visit),
+            DType::I16 => all::<i16>(start, stride, count, visit),
+            DType::I32 => all::<i32>(start, stride, count, visit),
+            DType::I64 => all::<i64>(start, stride, count, visit),
+            DType::U16 => all::<u16>(start, stride, count, visit),
+            DType::U32 => all::<u32>(start, stride, count, visit),
+            DType::U64 => all::<u64>(start, stride, count, visit),
+            DType::F16 => all::<f16>(start, stride, count, visit),
+            DType::BF16 => all::<bf16>(start, stride, count, visit),
+            DType::F32 => all::<f32>(start, stride, count, visit),
+            DType::F64 => all::<f64>(start, stride, count, visit),
+            DType::C64 | DType::C128 => unreachable!("complex keys are ranked by their parts"),
+        }
+    }
+}
+
+/// Memory that a thread keeps from one sort to the next.
+#[derive(Default)]
+struct Scratch {
+    /// For each position of the line the ranks of its keys.
+    ranks: Vec<u64>,
+    /// Rank in the upper half, position in the lower one.
+    packed: Vec<u64>,
+    other: Vec<u64>,
+    order: Vec<u32>,
+    line: Vec<u8>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// Sorts as `task` says; `pointers` are the addresses of all sources, then of all destinations.
+///
+/// # Safety
+/// Each array has the task's `outer * extent * inner` elements; a destination is its own source or overlaps no source.
+pub(super) unsafe extern "C" fn sort(task: &kir::Sort, pointers: *const *mut u8) {
+    let count = task.operands.len();
+    SCRATCH.with_borrow_mut(|scratch| {
+        for outer in 0..task.outer {
+            for inner in 0..task.inner {
+                let first = outer * task.extent * task.inner + inner;
+                // SAFETY: the line's elements are `inner` apart from `first` on and lie in every array.
+                unsafe {
+                    let at = |slot: usize, dtype: DType| (*pointers.add(slot)).add(first * dtype.size());
+                    order_line(task, scratch, |key| at(key, task.operands[key].dtype));
+                    for (i, operand) in task.operands.iter().enumerate() {
+                        let (source, destination) = (at(i, operand.dtype), at(count + i, operand.dtype));
+                        permute(operand.dtype.size(), task.inner, source, destination, scratch);
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// Leaves the sorted positions of a line in `scratch.order`.
+///
+/// # Safety
+/// `key` gives the first element of the line of each key.
+unsafe fn order_line(task: &kir::Sort, scratch: &mut Scratch, key: impl Fn(usize) -> *const u8) {
+    let extent = task.extent;
+    let first = task.operands[0].dtype;
+    scratch.order.clear();
+    if task.num_keys == 1 && !first.is_complex() && first.size() <= 4 {
+        scratch.packed.clear();
+        let packed = &mut scratch.packed;
+        // SAFETY: the line has `extent` elements, `inner` apart.
+        unsafe { ranks(first, key(0), task.inner, extent, |rank| packed.push(rank << 32 | packed.len() as u64)) };
+        if extent < RADIX_FROM {
+            packed.sort_unstable();
+        } else {
+            sort_by_digits(packed, &mut scratch.other, first.bits() as u32);
+        }
+        scratch.order.extend(packed.iter().map(|&entry| entry as u32));
+        return;
+    }
+    scratch.ranks.clear();
+    let mut columns = 0;
+    for (i, operand) in task.operands[..task.num_keys].iter().enumerate() {
+        // A complex key is two real ones, and its parts are twice as far apart.
+        let parts = if operand.dtype.is_complex() { 2 } else { 1 };
+        let real = operand.dtype.real();
+        for part in 0..parts {
+            // SAFETY: the line has `extent` elements, `inner` apart, each of `parts` parts.
+            unsafe {
+                let start = key(i).add(part * real.size());
+                ranks(real, start, task.inner * parts, extent, |rank| scratch.ranks.push(rank));
+            }
+            columns += 1;
+        }
+    }
+    let keys = &scratch.ranks;
+    scratch.order.extend(0..extent as u32);
+    scratch.order.sort_unstable_by(|&a, &b| {
+        let ranks = |i: u32| (0..columns).map(move |column| keys[column * extent + i as usize]);
+        // The position decides between equals, which makes the sort stable.
+        ranks(a).cmp(ranks(b)).then(a.cmp(&b))
+    });
+}
+
+/// Sorts packed entries by the `bits` low bits of their ranks, a byte at a time, keeping the order of equals.
+fn sort_by_digits(packed: &mut Vec<u64>, other: &mut Vec<u64>, bits: u32) {
+    other.clear();
+    other.resize(packed.len(), 0);
+    for digit in 0..bits.div_ceil(8) {
+        let shift = 32 + 8 * digit;
+        let of = |entry: u64| (entry >> shift) as usize & 0xff;
+        let mut ends = [0usize; 256];
+        packed.iter().for_each(|&entry| ends[of(entry)] += 1);
+        if ends.contains(&packed.len()) {
+            continue;
+        }
+        let mut next = [0usize; 256];
+        for value in 1..256 {
+            next[value] = next[value - 1] + ends[value - 1];
+        }
+        for &entry in packed.iter() {
+            let place = &mut next[of(entry)];
+            other[*place] = entry;
+            *place += 1;
+        }
+        std::mem::swap(packed, other);
+    }
+}
+
+/// Writes the line's elements in the order of `scratch.order`.
+///
+/// # Safety
+/// Both lines have as many elements as `order`, of `size` bytes and `stride` apart; they are the same or do not overlap.
+unsafe fn permute(size: usize, stride: usize, source: *const u8, destination: *mut u8, scratch: &mut Scratch) {
+    unsafe fn fixed<const SIZE: usize>(stride: usize, source: *const u8, destination: *mut u8, scratch: &mut Scratch) {
+        scratch.line.clear();
+        for &position in &scratch.order {
+            // SAFETY: the position is in the line.
+            let element = unsafe { *source.add(position as usize * stride * SIZE).cast::<[u8; SIZE]>() };
+            scratch.line.extend_from_slice(&element);
+        }
+        for (i, element) in scratch.line.chunks_exact(SIZE).enumerate() {
+            // SAFETY: there are as many elements as positions in the line.
+            unsafe { destination.add(i * stride * SIZE).copy_from_nonoverlapping(element.as_ptr(), SIZE) };
+        }
+    }
+    // SAFETY: the caller's promise.
+    unsafe {
+        match size {
+            1 => fixed::<1>(stride, source, destination, scratch),
+            2 => fixed::<2>(stride, source, destination, scratch),
+            4 => fixed::<4>(stride, source, destination, scratch),
+            8 => fixed::<8>(stride, source, destination, scratch),
+            _ => fixed::<16>(stride, source, destination, scratch),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The greatest elements of rows.
+
+use std::cell::RefCell;
+use std::cmp::Reverse;
+
+use rjax_kernel::kir;
+
+use super::sort::ranks;
+
+thread_local! {
+    /// Ranks and positions of a row, kept from one call to the next.
+    static ROW: RefCell<Vec<(u64, Reverse<u32>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Writes the `k` greatest elements of each row and their positions.
+///
+/// # Safety
+/// The arrays have the extents that the task says, and the results do not overlap the source.
+pub(super) unsafe extern "C" fn top_k(task: &kir::TopK, source: *const u8, values: *mut u8, indices: *mut i32) {
+    let &kir::TopK { dtype, rows, extent, k, .. } = task;
+    if k == 0 {
+        return;
+    }
+    let size = dtype.size();
+    ROW.with_borrow_mut(|entries| {
+        for row in 0..rows {
+            entries.clear();
+            // SAFETY: the row is one of the source's, and the results have k elements for it.
+            unsafe {
+                let elements = source.add(row * extent * size);
+                ranks(dtype, elements, 1, extent, |rank| {
+                    entries.push((rank, Reverse(entries.len() as u32)));
+                });
+                if k < extent {
+                    entries.select_nth_unstable_by(k - 1, |a, b| b.cmp(a));
+                }
+                entries[..k].sort_unstable_by(|a, b| b.cmp(a));
+                for (i, &(_, Reverse(position))) in entries[..k].iter().enumerate() {
+                    let place = row * k + i;
+                    let element = elements.add(position as usize * size);
+                    values.add(place * size).copy_from_nonoverlapping(element, size);
+                    *indices.add(place) = position as i32;
+                }
+            }
+        }
+    });
+}

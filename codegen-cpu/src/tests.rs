@@ -1,0 +1,1 @@
+//! Compiled modules against what KIR means.
