@@ -10,9 +10,7 @@ use cranelift_codegen::ir::{ExternalName, Function, LibCall, UserFuncName};
 use cranelift_codegen::{Context, FinalizedMachReloc, FinalizedRelocTarget};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{
-    FuncOrDataId, Linkage, Module as _, ModuleReloc, ModuleRelocTarget, default_libcall_names,
-};
+use cranelift_module::{FuncOrDataId, Linkage, Module as _, ModuleReloc, ModuleRelocTarget, default_libcall_names};
 use rjax_ir::{Error, ErrorKind, Result};
 use rjax_kernel::kir::{Access, Inst, Kernel, Module, Space, Stmt, View};
 

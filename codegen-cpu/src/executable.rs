@@ -236,7 +236,12 @@ impl Executable {
     /// Calls the program on host values. Inputs are copied, results are new.
     pub fn call(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         for (i, (tensor, aval)) in inputs.iter().zip(&self.inputs).enumerate() {
-            ensure!(tensor.aval() == *aval, Structure, "call: input {i} is {}; the program takes {aval}", tensor.aval());
+            ensure!(
+                tensor.aval() == *aval,
+                Structure,
+                "call: input {i} is {}; the program takes {aval}",
+                tensor.aval()
+            );
         }
         let mut copies: Vec<Block> = inputs.iter().map(|tensor| Block::of(&tensor.to_bytes())).collect();
         let mut arguments: Vec<Input<'_>> =

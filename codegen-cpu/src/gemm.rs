@@ -147,16 +147,8 @@ unsafe fn batches<T, R>(
             rest /= axis.extent;
             offsets = [offsets[0] + index * axis.lhs, offsets[1] + index * axis.rhs, offsets[2] + index * axis.out];
         }
-        let lhs = Matrix {
-            start: lhs.cast_mut().wrapping_offset(offsets[0]),
-            row: gemm.m.lhs,
-            column: gemm.k.lhs,
-        };
-        let rhs = Matrix {
-            start: rhs.cast_mut().wrapping_offset(offsets[1]),
-            row: gemm.k.rhs,
-            column: gemm.n.rhs,
-        };
+        let lhs = Matrix { start: lhs.cast_mut().wrapping_offset(offsets[0]), row: gemm.m.lhs, column: gemm.k.lhs };
+        let rhs = Matrix { start: rhs.cast_mut().wrapping_offset(offsets[1]), row: gemm.k.rhs, column: gemm.n.rhs };
         let out = Matrix { start: out.wrapping_offset(offsets[2]), row: gemm.m.out, column: gemm.n.out };
         // SAFETY: the batch index is in bounds, so the three matrices are what the caller promised.
         unsafe { product(extents, lhs, rhs, out) };

@@ -26,9 +26,7 @@ pub(crate) fn emit(
     builder.switch_to_block(entry);
     let parameters = builder.block_params(entry).to_vec();
     let flags = MemFlagsData::trusted().with_readonly().with_can_move();
-    let bases = (0..kernel.params.len())
-        .map(|i| builder.ins().load(I64, flags, parameters[0], 8 * i as i32))
-        .collect();
+    let bases = (0..kernel.params.len()).map(|i| builder.ins().load(I64, flags, parameters[0], 8 * i as i32)).collect();
     let mut emitter = Emitter {
         ops: Ops { builder, callees, lanes: Lanes::One },
         kernel,
@@ -51,7 +49,11 @@ pub(crate) fn emit(
 /// Rejects what the generator cannot emit before anything is emitted.
 fn check(kernel: &Kernel) -> Result<()> {
     for (i, &dtype) in kernel.registers.iter().enumerate() {
-        ensure!(!dtype.is_complex(), Unsupported, "cpu: register %{i} of a kernel is {dtype}; KIR has real registers only");
+        ensure!(
+            !dtype.is_complex(),
+            Unsupported,
+            "cpu: register %{i} of a kernel is {dtype}; KIR has real registers only"
+        );
     }
     check_insts(kernel, &kernel.body)
 }
@@ -186,7 +188,8 @@ impl Emitter<'_, '_, '_> {
                 self.ops.builder.ins().jump(after, &results);
                 self.ops.builder.switch_to_block(otherwise);
                 self.insts(&branch.otherwise)?;
-                let results: Vec<BlockArg> = branch.results.iter().map(|phi| self.value(phi.otherwise).into()).collect();
+                let results: Vec<BlockArg> =
+                    branch.results.iter().map(|phi| self.value(phi.otherwise).into()).collect();
                 self.ops.builder.ins().jump(after, &results);
                 self.ops.builder.switch_to_block(after);
                 for (i, phi) in branch.results.iter().enumerate() {

@@ -6,9 +6,7 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I32, I64};
-use cranelift_codegen::ir::{
-    BlockArg, InstBuilder, JumpTableData, MemFlagsData, StackSlot, Value,
-};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, JumpTableData, MemFlagsData, StackSlot, Value};
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::FunctionBuilder;
 use rjax_ir::{DType, DebugPrint, Result, bail, ensure};
@@ -425,8 +423,7 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
         };
         let blocks: Vec<_> = branches.iter().map(|_| self.ops.builder.create_block()).collect();
         let after = self.ops.builder.create_block();
-        let mut labels: Vec<_> =
-            blocks.iter().map(|&block| self.ops.builder.func.dfg.block_call(block, &[])).collect();
+        let mut labels: Vec<_> = blocks.iter().map(|&block| self.ops.builder.func.dfg.block_call(block, &[])).collect();
         // Whatever is beyond the last branch takes it.
         let last = labels.pop().expect("there is a branch");
         let table = self.ops.builder.create_jump_table(JumpTableData::new(last, &labels));

@@ -156,7 +156,11 @@ fn described(batch: &[[usize; 4]], [m, n, k]: [usize; 3], dtype: DType, out_dtyp
 #[test]
 fn batches_merge_without_changing_the_result() {
     let [m, n, k] = [3, 4, 5];
-    let cases = [vec![[2, m * k, 0, m * n]], vec![[2, 0, k * n, m * n]], vec![[3, 2 * m * k, 0, 2 * m * n], [2, m * k, 0, m * n]]];
+    let cases = [
+        vec![[2, m * k, 0, m * n]],
+        vec![[2, 0, k * n, m * n]],
+        vec![[3, 2 * m * k, 0, 2 * m * n], [2, m * k, 0, m * n]],
+    ];
     for batch in cases {
         let plain = described(&batch, [m, n, k], DType::F32, DType::F32);
         let mut merged = plain.clone();

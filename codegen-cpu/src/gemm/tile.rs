@@ -51,12 +51,7 @@ pub(super) trait Isa {
     ///
     /// # Safety
     /// The matrices have these extents in valid memory, `lhs.column` and `rhs.row` are 1, `out` overlaps no operand, and the machine has the instruction set.
-    unsafe fn dots(
-        extents: Extents,
-        lhs: Matrix<Self::Scalar>,
-        rhs: Matrix<Self::Scalar>,
-        out: Matrix<Self::Scalar>,
-    );
+    unsafe fn dots(extents: Extents, lhs: Matrix<Self::Scalar>, rhs: Matrix<Self::Scalar>, out: Matrix<Self::Scalar>);
 }
 
 type Product<T> = unsafe fn(Extents, Matrix<T>, Matrix<T>, Matrix<T>);

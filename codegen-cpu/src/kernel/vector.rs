@@ -326,14 +326,7 @@ impl Emitter<'_, '_, '_> {
         }
     }
 
-    fn vector_expr(
-        &mut self,
-        l: &Loop,
-        result: Reg,
-        expr: &Expr,
-        copy: usize,
-        vectors: &HashMap<Reg, Value>,
-    ) -> Value {
+    fn vector_expr(&mut self, l: &Loop, result: Reg, expr: &Expr, copy: usize, vectors: &HashMap<Reg, Value>) -> Value {
         let to = self.dtype(result);
         match expr {
             Expr::Const(value) => self.ops.constant(*value),

@@ -83,9 +83,7 @@ impl Ops<'_, '_> {
             | Unary::Lgamma
             | Unary::Digamma
             | Unary::BesselI0e
-            | Unary::BesselI1e => {
-                self.call_float(Routine::Unary(op, dtype), Routine::UnaryLanes(op, dtype), &[x])
-            }
+            | Unary::BesselI1e => self.call_float(Routine::Unary(op, dtype), Routine::UnaryLanes(op, dtype), &[x]),
             Unary::Not | Unary::PopulationCount | Unary::Clz | Unary::Real | Unary::Imag | Unary::Conj => {
                 unreachable!("checked before: {} does not accept {dtype}", op.name())
             }

@@ -51,9 +51,7 @@ pub(super) unsafe extern "C" fn print(task: &PrintTask, pointers: *const *const 
         })
         .collect();
     let line = task.print.render(&operands);
-    let kept = CAPTURED.with_borrow_mut(|captured| {
-        captured.as_mut().map(|lines| lines.push(line.clone())).is_some()
-    });
+    let kept = CAPTURED.with_borrow_mut(|captured| captured.as_mut().map(|lines| lines.push(line.clone())).is_some());
     if !kept {
         println!("{line}");
     }

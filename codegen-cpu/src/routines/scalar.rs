@@ -42,65 +42,37 @@ macro_rules! held_wide {
 }
 held_wide!(f16 bf16);
 
-/// A row of the unary table as a type, so that each function is compiled for one op.
-trait UnaryRow {
-    const OP: Unary;
-}
-
-/// A row of the binary table as a type.
-trait BinaryRow {
-    const OP: Binary;
-}
-
-extern "C" fn unary_one<T: Held, R: UnaryRow>(x: T::Register) -> T::Register {
-    R::OP.eval([T::from_register(x)]).to_register()
-}
-
-extern "C" fn binary_one<T: Held, R: BinaryRow>(x: T::Register, y: T::Register) -> T::Register {
-    R::OP.eval([T::from_register(x), T::from_register(y)]).to_register()
-}
-
 /// The elements in 16 bytes.
 const fn lanes<T: Held>() -> usize {
     16 / size_of::<T::Register>()
 }
 
+/// Replaces the elements in 16 bytes by their images.
+///
 /// # Safety
 /// `values` has 16 bytes of registers.
-unsafe extern "C" fn unary_many<T: Held, R: UnaryRow>(values: *mut T::Register) {
+unsafe fn replace_lanes<T: Held>(values: *mut T::Register, function: impl Fn(T) -> T) {
     for lane in 0..lanes::<T>() {
         // SAFETY: the lane is in the 16 bytes.
         unsafe {
             let value = values.add(lane);
-            *value = R::OP.eval([T::from_register(*value)]).to_register();
+            *value = function(T::from_register(*value)).to_register();
         }
     }
 }
 
+/// Replaces the elements in 16 bytes by their images with those in 16 others.
+///
 /// # Safety
 /// `xs` and `ys` have 16 bytes of registers.
-unsafe extern "C" fn binary_many<T: Held, R: BinaryRow>(xs: *mut T::Register, ys: *const T::Register) {
+unsafe fn combine_lanes<T: Held>(xs: *mut T::Register, ys: *const T::Register, function: impl Fn(T, T) -> T) {
     for lane in 0..lanes::<T>() {
         // SAFETY: the lane is in the 16 bytes.
         unsafe {
-            let (x, y) = (xs.add(lane), *ys.add(lane));
-            *x = R::OP.eval([T::from_register(*x), T::from_register(y)]).to_register();
+            let (x, y) = (xs.add(lane), T::from_register(*ys.add(lane)));
+            *x = function(T::from_register(*x), y).to_register();
         }
     }
-}
-
-/// # Safety
-/// Both pointers are to real and imaginary part.
-unsafe extern "C" fn unary_complex<T: ScalarSemantics, R: UnaryRow>(out: *mut T, x: *const T) {
-    // SAFETY: the caller's promise; a complex number has the alignment of its parts.
-    unsafe { *out = R::OP.eval([*x]) }
-}
-
-/// # Safety
-/// The pointers are to real and imaginary part.
-unsafe extern "C" fn binary_complex<T: ScalarSemantics, R: BinaryRow>(out: *mut T, x: *const T, y: *const T) {
-    // SAFETY: the caller's promise; a complex number has the alignment of its parts.
-    unsafe { *out = R::OP.eval([*x, *y]) }
 }
 
 extern "C" fn beta_one<T: Held>(a: T::Register, b: T::Register, x: T::Register) -> T::Register {
@@ -115,42 +87,119 @@ extern "C" fn reduce_precision_one<T: Held>(x: T::Register, exponent_bits: u32, 
     ScalarSemantics::reduce_precision(T::from_register(x), exponent_bits, mantissa_bits).to_register()
 }
 
-/// The address of `$function::<$T, Row>` with the row of the op. All rows are listed, so that a new one is not forgotten.
-macro_rules! unary_row {
-    ($op:expr, $function:ident, $T:ty) => {
-        unary_row!($op, $function, $T;
-            Neg Sign Abs Floor Ceil Round RoundEven IsFinite Not PopulationCount Clz Exp Exp2 Expm1 Log Log1p Logistic
-            Sqrt Rsqrt Cbrt Sin Cos Tan Sinh Cosh Tanh Asin Acos Atan Asinh Acosh Atanh Erf Erfc ErfInv Lgamma Digamma
-            BesselI0e BesselI1e Real Imag Conj)
+/// Expands `$form!` with the method that defines each row of the unary table. The tests compare all of them with
+/// [`Unary::eval`]; a method is named here so that each function contains the code of one op only.
+macro_rules! unary_rows {
+    ($form:ident, $op:expr, $T:ty) => {
+        $form!($op, $T;
+            Neg neg, Sign sign, Abs abs, Floor floor, Ceil ceil, Round round_half_away, RoundEven round_half_even, Not not,
+            PopulationCount population_count, Clz clz, Exp exp, Exp2 exp2, Expm1 expm1, Log log, Log1p log1p,
+            Logistic logistic, Sqrt sqrt, Rsqrt rsqrt, Cbrt cbrt, Sin sin, Cos cos, Tan tan, Sinh sinh, Cosh cosh,
+            Tanh tanh, Asin asin, Acos acos, Atan atan, Asinh asinh, Acosh acosh, Atanh atanh, Erf erf, Erfc erfc,
+            ErfInv erf_inv, Lgamma lgamma, Digamma digamma, BesselI0e bessel_i0e, BesselI1e bessel_i1e, Conj conj;
+            IsFinite, Real, Imag)
     };
-    ($op:expr, $function:ident, $T:ty; $($Variant:ident)*) => {
+}
+
+/// As [`unary_rows!`], for the binary table.
+macro_rules! binary_rows {
+    ($form:ident, $op:expr, $T:ty) => {
+        $form!($op, $T;
+            Add add, Sub sub, Mul mul, Div div, Rem rem, Pow pow, Atan2 atan2, Max max, Min min, And and, Or or, Xor xor,
+            ShiftLeft shift_left, ShiftRightArithmetic shift_right_arithmetic, ShiftRightLogical shift_right_logical,
+            NextAfter nextafter, Igamma igamma, Igammac igammac, IgammaGradA igamma_grad_a, Polygamma polygamma,
+            Zeta zeta;
+            Complex)
+    };
+}
+
+macro_rules! unary_one {
+    ($op:expr, $T:ty; $($Row:ident $method:ident),*; $($Other:ident),*) => {
         match $op {
-            $(Unary::$Variant => {
-                struct Row;
-                impl UnaryRow for Row {
-                    const OP: Unary = Unary::$Variant;
+            $(Unary::$Row => {
+                extern "C" fn one(x: <$T as Held>::Register) -> <$T as Held>::Register {
+                    ScalarSemantics::$method(<$T>::from_register(x)).to_register()
                 }
-                $function::<$T, Row> as *const u8
+                one as *const u8
             })*
+            $(Unary::$Other)|* => unreachable!("{} has another result type", $op.name()),
         }
     };
 }
 
-macro_rules! binary_row {
-    ($op:expr, $function:ident, $T:ty) => {
-        binary_row!($op, $function, $T;
-            Add Sub Mul Div Rem Pow Atan2 Max Min And Or Xor ShiftLeft ShiftRightArithmetic ShiftRightLogical NextAfter
-            Complex Igamma Igammac IgammaGradA Polygamma Zeta)
-    };
-    ($op:expr, $function:ident, $T:ty; $($Variant:ident)*) => {
+macro_rules! unary_many {
+    ($op:expr, $T:ty; $($Row:ident $method:ident),*; $($Other:ident),*) => {
         match $op {
-            $(Binary::$Variant => {
-                struct Row;
-                impl BinaryRow for Row {
-                    const OP: Binary = Binary::$Variant;
+            $(Unary::$Row => {
+                unsafe extern "C" fn many(values: *mut <$T as Held>::Register) {
+                    // SAFETY: compiled code passes 16 bytes.
+                    unsafe { replace_lanes::<$T>(values, <$T as ScalarSemantics>::$method) }
                 }
-                $function::<$T, Row> as *const u8
+                many as *const u8
             })*
+            $(Unary::$Other)|* => unreachable!("{} has another result type", $op.name()),
+        }
+    };
+}
+
+macro_rules! unary_complex {
+    ($op:expr, $T:ty; $($Row:ident $method:ident),*; $($Other:ident),*) => {
+        match $op {
+            $(Unary::$Row => {
+                unsafe extern "C" fn complex(out: *mut $T, x: *const $T) {
+                    // SAFETY: compiled code passes addresses of real and imaginary part, aligned to a part.
+                    unsafe { *out = ScalarSemantics::$method(*x) }
+                }
+                complex as *const u8
+            })*
+            $(Unary::$Other)|* => unreachable!("{} has another result type", $op.name()),
+        }
+    };
+}
+
+macro_rules! binary_one {
+    ($op:expr, $T:ty; $($Row:ident $method:ident),*; $($Other:ident),*) => {
+        match $op {
+            $(Binary::$Row => {
+                extern "C" fn one(
+                    x: <$T as Held>::Register,
+                    y: <$T as Held>::Register,
+                ) -> <$T as Held>::Register {
+                    ScalarSemantics::$method(<$T>::from_register(x), <$T>::from_register(y)).to_register()
+                }
+                one as *const u8
+            })*
+            $(Binary::$Other)|* => unreachable!("{} has another result type", $op.name()),
+        }
+    };
+}
+
+macro_rules! binary_many {
+    ($op:expr, $T:ty; $($Row:ident $method:ident),*; $($Other:ident),*) => {
+        match $op {
+            $(Binary::$Row => {
+                unsafe extern "C" fn many(xs: *mut <$T as Held>::Register, ys: *const <$T as Held>::Register) {
+                    // SAFETY: compiled code passes 16 bytes twice.
+                    unsafe { combine_lanes::<$T>(xs, ys, <$T as ScalarSemantics>::$method) }
+                }
+                many as *const u8
+            })*
+            $(Binary::$Other)|* => unreachable!("{} has another result type", $op.name()),
+        }
+    };
+}
+
+macro_rules! binary_complex {
+    ($op:expr, $T:ty; $($Row:ident $method:ident),*; $($Other:ident),*) => {
+        match $op {
+            $(Binary::$Row => {
+                unsafe extern "C" fn complex(out: *mut $T, x: *const $T, y: *const $T) {
+                    // SAFETY: compiled code passes addresses of real and imaginary part, aligned to a part.
+                    unsafe { *out = ScalarSemantics::$method(*x, *y) }
+                }
+                complex as *const u8
+            })*
+            $(Binary::$Other)|* => unreachable!("{} has another result type", $op.name()),
         }
     };
 }
@@ -191,30 +240,34 @@ macro_rules! for_float {
 }
 
 pub(super) fn unary(op: Unary, dtype: DType) -> *const u8 {
-    for_float!(dtype, T => unary_row!(op, unary_one, T))
+    for_float!(dtype, T => unary_rows!(unary_one, op, T))
 }
 
 pub(super) fn unary_lanes(op: Unary, dtype: DType) -> *const u8 {
-    for_float!(dtype, T => unary_row!(op, unary_many, T))
+    for_float!(dtype, T => unary_rows!(unary_many, op, T))
 }
 
 pub(super) fn binary(op: Binary, dtype: DType) -> *const u8 {
-    for_float!(dtype, T => binary_row!(op, binary_one, T))
+    for_float!(dtype, T => binary_rows!(binary_one, op, T))
 }
 
 pub(super) fn binary_lanes(op: Binary, dtype: DType) -> *const u8 {
-    for_float!(dtype, T => binary_row!(op, binary_many, T))
+    for_float!(dtype, T => binary_rows!(binary_many, op, T))
 }
 
 pub(super) fn complex_unary(op: Unary, dtype: DType) -> *const u8 {
-    if dtype == DType::C64 { unary_row!(op, unary_complex, Complex64) } else { unary_row!(op, unary_complex, Complex128) }
+    if dtype == DType::C64 {
+        unary_rows!(unary_complex, op, Complex64)
+    } else {
+        unary_rows!(unary_complex, op, Complex128)
+    }
 }
 
 pub(super) fn complex_binary(op: Binary, dtype: DType) -> *const u8 {
     if dtype == DType::C64 {
-        binary_row!(op, binary_complex, Complex64)
+        binary_rows!(binary_complex, op, Complex64)
     } else {
-        binary_row!(op, binary_complex, Complex128)
+        binary_rows!(binary_complex, op, Complex128)
     }
 }
 

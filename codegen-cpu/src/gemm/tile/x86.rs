@@ -77,31 +77,31 @@ macro_rules! vectors {
 }
 
 vectors!(v8f32, "avx2,fma", f32, __m256, __m256i, zero _mm256_setzero_ps, splat _mm256_set1_ps, load _mm256_loadu_ps, store _mm256_storeu_ps,
-    fma _mm256_fmadd_ps, add _mm256_add_ps,
-    mask |n| {
-        // SAFETY: n is at most 8, so the window of 8 is in the table.
-        unsafe { _mm256_loadu_si256(MASK32.as_ptr().add(8 - n).cast()) }
-    },
-    load_masked |m, p| _mm256_maskload_ps(p, m),
-    store_masked |m, p, v| _mm256_maskstore_ps(p, m, v),
-    sum |v| {
-        let half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
-        let pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
-        _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)))
-    });
+fma _mm256_fmadd_ps, add _mm256_add_ps,
+mask |n| {
+    // SAFETY: n is at most 8, so the window of 8 is in the table.
+    unsafe { _mm256_loadu_si256(MASK32.as_ptr().add(8 - n).cast()) }
+},
+load_masked |m, p| _mm256_maskload_ps(p, m),
+store_masked |m, p, v| _mm256_maskstore_ps(p, m, v),
+sum |v| {
+    let half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps::<1>(v));
+    let pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)))
+});
 
 vectors!(v4f64, "avx2,fma", f64, __m256d, __m256i, zero _mm256_setzero_pd, splat _mm256_set1_pd, load _mm256_loadu_pd, store _mm256_storeu_pd,
-    fma _mm256_fmadd_pd, add _mm256_add_pd,
-    mask |n| {
-        // SAFETY: n is at most 4, so the window of 4 is in the table.
-        unsafe { _mm256_loadu_si256(MASK64.as_ptr().add(4 - n).cast()) }
-    },
-    load_masked |m, p| _mm256_maskload_pd(p, m),
-    store_masked |m, p, v| _mm256_maskstore_pd(p, m, v),
-    sum |v| {
-        let half = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd::<1>(v));
-        _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)))
-    });
+fma _mm256_fmadd_pd, add _mm256_add_pd,
+mask |n| {
+    // SAFETY: n is at most 4, so the window of 4 is in the table.
+    unsafe { _mm256_loadu_si256(MASK64.as_ptr().add(4 - n).cast()) }
+},
+load_masked |m, p| _mm256_maskload_pd(p, m),
+store_masked |m, p, v| _mm256_maskstore_pd(p, m, v),
+sum |v| {
+    let half = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd::<1>(v));
+    _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)))
+});
 
 vectors!(v16f32, "avx512f", f32, __m512, __mmask16, zero _mm512_setzero_ps, splat _mm512_set1_ps, load _mm512_loadu_ps, store _mm512_storeu_ps,
     fma _mm512_fmadd_ps, add _mm512_add_ps,
