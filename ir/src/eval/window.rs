@@ -48,7 +48,7 @@ impl Slide {
 }
 
 /// Calls `visit` for each window in row-major order with the positions of the operand's elements in it, row-major too.
-pub(crate) fn for_each_window(window: &Window, operand: &Shape, result: &Shape, mut visit: impl FnMut(&[usize])) {
+pub(crate) fn for_each_window(window: &Window, operand: &Shape, result: &Shape, visit: &mut dyn FnMut(&[usize])) {
     if result.size() == 0 {
         return;
     }

@@ -39,7 +39,7 @@ pub(crate) fn eval(reducer: Reducer, window: &Window, x: &Tensor, output: &Aval)
         with_element!(dtype, T => {
             let values = operands[0].as_slice::<T>();
             let (mut results, mut inside) = (Vec::<T>::with_capacity(output.size()), Vec::new());
-            for_each_window(window, x.shape(), &output.shape, |positions| {
+            for_each_window(window, x.shape(), &output.shape, &mut |positions| {
                 inside.clear();
                 inside.extend(positions.iter().map(|&position| values[position]));
                 results.push(sum::fold(reducer, &inside));
@@ -59,6 +59,6 @@ pub(crate) fn eval_general(
 ) -> Result<Vec<Tensor>> {
     let (operands, inits) = inputs.split_at(inputs.len() / 2);
     let mut groups = Vec::with_capacity(shape.size());
-    for_each_window(window, operands[0].shape(), shape, |positions| groups.push(positions.to_vec()));
+    for_each_window(window, operands[0].shape(), shape, &mut |positions| groups.push(positions.to_vec()));
     reduce::combine(interpreter, body, operands, inits, shape, groups.into_iter())
 }

@@ -30,7 +30,7 @@ impl SelectAndGatherAdd {
         with_element!(tangents.dtype(), T => {
             let source = tangents.as_slice::<T>();
             let mut values: Vec<T> = Vec::with_capacity(output.size());
-            for_each_window(&self.window, operand.shape(), &output.shape, |positions| {
+            for_each_window(&self.window, operand.shape(), &output.shape, &mut |positions| {
                 let selected = order::extreme(&ranks, positions.iter().copied(), self.largest);
                 values.push(selected.map_or(T::default(), |position| source[position]));
             });

@@ -54,7 +54,7 @@ impl SelectAndScatterAdd {
             with_element!(dtype, T => {
                 let mut values = vec![T::default(); operand.shape().size()];
                 let mut source = operands[0].as_slice::<T>().iter();
-                for_each_window(&self.window(), operand.shape(), operands[0].shape(), |positions| {
+                for_each_window(&self.window(), operand.shape(), operands[0].shape(), &mut |positions| {
                     let value = *source.next().expect("verified: one element for each window");
                     if let Some(selected) = order::extreme(&ranks, positions.iter().copied(), self.largest) {
                         values[selected] = Binary::Add.eval([values[selected], value]);
