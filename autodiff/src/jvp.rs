@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use rjax_ir::{Atom, Aval, Builder, Collective, CumulativeKind, Eqn, Op, Program, Reducer, Result, bail, ensure};
 
+use crate::ops::general_reduce::Elements;
 use crate::ops::{
     call, collective, cond, conv, cumulative, custom_jvp, custom_vjp, dot_general, elementwise, gather, general_reduce,
     reduce, reduce_window, scan, scatter, sort, while_loop,
@@ -291,8 +292,9 @@ impl Forward<'_> {
                 let ty = t[0].map(|t| sort::take_along_axis(b, t, y[1], axis));
                 Ok((y, vec![ty, None]))
             }
-            Op::GeneralReduce { body, .. } | Op::GeneralReduceWindow { body, .. } => {
-                general_reduce::jvp(self, &eqn.op, body, x, t)
+            Op::GeneralReduce { body, axes } => general_reduce::jvp(self, &eqn.op, body, Elements::Axes(axes), x, t),
+            Op::GeneralReduceWindow { body, window } => {
+                general_reduce::jvp(self, &eqn.op, body, Elements::Window(window), x, t)
             }
             // Results that do not move with the operands.
             Op::Compare(_)

@@ -22,6 +22,7 @@ use rjax_ir::{
 };
 
 use crate::jvp::{Tangent, add_tangents, instantiate};
+use crate::ops::general_reduce::{Elements, as_scan};
 use crate::ops::{call, cond, conv, dot_general, gather, reduce_window, scan, scatter, shape};
 use crate::partial_eval::{Effects, partial_eval};
 use crate::prune::prune;
@@ -58,6 +59,13 @@ impl Operand {
         match self {
             Operand::Known(atom) => Some(*atom),
             Operand::Linear(_) => None,
+        }
+    }
+
+    fn aval(&self, b: &Builder) -> Aval {
+        match self {
+            Operand::Known(atom) => b.aval(*atom),
+            Operand::Linear(aval) => aval.clone(),
         }
     }
 
@@ -172,6 +180,19 @@ pub(crate) fn transpose_of(
     Ok(b.inline(&transposed, &[ct])[0])
 }
 
+/// The cotangents of a reduction with a combiner that is linear.
+fn transpose_reduction(
+    b: &mut Builder,
+    body: &Program,
+    elements: Elements,
+    operands: &[Operand],
+    cts: &[Tangent],
+) -> Result<Vec<Tangent>> {
+    let avals: Vec<Aval> = operands.iter().map(|x| x.aval(b)).collect();
+    let scan = as_scan(body, elements, &avals)?;
+    call::transpose(b, &scan, operands, cts, |b, transposed, inputs| b.inline(&transposed, inputs))
+}
+
 /// The cotangents of an equation's operands from those of its results, of which at least one is there.
 fn equation(b: &mut Builder, eqn: &Eqn, operands: &[Operand], cts: &[Tangent]) -> Result<Vec<Tangent>> {
     let op = &eqn.op;
@@ -250,10 +271,7 @@ fn equation(b: &mut Builder, eqn: &Eqn, operands: &[Operand], cts: &[Tangent]) -
         Op::Transpose { permutation } => results[0] = Some(b.transpose(ct, &dot_general::inverse(permutation))),
         Op::Slice(slice) => results[0] = operands[0].linear().map(|x| shape::transpose_slice(b, ct, slice, x)),
         Op::Pad { padding } => {
-            let aval = match &operands[0] {
-                Operand::Known(atom) => b.aval(*atom),
-                Operand::Linear(aval) => aval.clone(),
-            };
+            let aval = operands[0].aval(b);
             if operands[0].is_linear() {
                 results[0] = Some(shape::transpose_pad(b, ct, padding, &aval));
             }
@@ -264,10 +282,7 @@ fn equation(b: &mut Builder, eqn: &Eqn, operands: &[Operand], cts: &[Tangent]) -
         Op::Concatenate { axis } => {
             let mut start = 0;
             for (i, operand) in operands.iter().enumerate() {
-                let extent = match operand {
-                    Operand::Known(atom) => b.shape(*atom)[*axis],
-                    Operand::Linear(aval) => aval.shape[*axis],
-                };
+                let extent = operand.aval(b).shape[*axis];
                 if operand.is_linear() {
                     results[i] = Some(b.slice_axis(ct, *axis, start, start + extent));
                 }
@@ -284,10 +299,7 @@ fn equation(b: &mut Builder, eqn: &Eqn, operands: &[Operand], cts: &[Tangent]) -
         }
         Op::DynamicUpdateSlice => {
             let starts = (2..operands.len()).map(require).collect::<Result<Vec<Atom>>>()?;
-            let update = match &operands[1] {
-                Operand::Known(atom) => b.aval(*atom),
-                Operand::Linear(aval) => aval.clone(),
-            };
+            let update = operands[1].aval(b);
             if operands[0].is_linear() {
                 let zeros = b.zeros(&update);
                 results[0] = Some(b.emit1(Op::DynamicUpdateSlice, &[&[ct, zeros], &starts[..]].concat()));
@@ -303,10 +315,7 @@ fn equation(b: &mut Builder, eqn: &Eqn, operands: &[Operand], cts: &[Tangent]) -
         }
         Op::Scatter(op @ Scatter { combiner: Combiner::Add | Combiner::Replace, .. }) => {
             let indices = require(1)?;
-            let updates = match &operands[2] {
-                Operand::Known(atom) => b.shape(*atom),
-                Operand::Linear(aval) => aval.shape.clone(),
-            };
+            let updates = operands[2].aval(b).shape;
             let wanted = [operands[0].is_linear(), operands[2].is_linear()];
             [results[0], results[2]] = scatter::transpose(b, op, ct, indices, &updates, wanted);
         }
@@ -388,8 +397,11 @@ fn equation(b: &mut Builder, eqn: &Eqn, operands: &[Operand], cts: &[Tangent]) -
             NotDifferentiable,
             "while: reverse-mode differentiation needs the number of steps in advance; use scan, or fori_loop with static bounds"
         ),
-        Op::GeneralReduce { .. } | Op::GeneralReduceWindow { .. } => {
-            bail!(NotDifferentiable, "{}: has no reverse-mode derivative with a general combiner", op.name())
+        Op::GeneralReduce { body, axes } => {
+            results = transpose_reduction(b, body, Elements::Axes(axes), operands, cts)?;
+        }
+        Op::GeneralReduceWindow { body, window } => {
+            results = transpose_reduction(b, body, Elements::Window(window), operands, cts)?;
         }
         Op::Unary(
             Unary::Sign

@@ -78,11 +78,16 @@ pub(crate) fn unary(b: &mut Builder, op: Unary, x: Atom, y: Atom, t: Atom) -> Ta
             let sum = b.add_scalar(square, 1.0);
             b.unary(Unary::Rsqrt, sum)
         }
-        // Two roots, because the root of the product has another branch cut for complex x.
         Unary::Acosh => {
-            let (above, below) = (b.add_scalar(x, 1.0), b.add_scalar(x, -1.0));
-            let (above, below) = (b.unary(Unary::Rsqrt, above), b.unary(Unary::Rsqrt, below));
-            b.mul(above, below)
+            let factors = [1.0, -1.0].map(|offset| b.add_scalar(x, offset));
+            if b.dtype(x).is_complex() {
+                // The root of the product would have the wrong sign on the left half-plane.
+                let [above, below] = factors.map(|factor| b.unary(Unary::Rsqrt, factor));
+                b.mul(above, below)
+            } else {
+                let product = b.mul(factors[0], factors[1]);
+                b.unary(Unary::Rsqrt, product)
+            }
         }
         Unary::Atanh => {
             let (above, below) = (b.add_scalar(x, 1.0), one_minus(b, x));

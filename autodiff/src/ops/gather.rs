@@ -1,6 +1,6 @@
 //! Derivatives of `gather`, which is linear in its operand.
 
-use rjax_ir::{Atom, Aval, Builder, Combiner, Gather, IndexMode, Op, Scalar, Scatter};
+use rjax_ir::{Atom, Aval, Builder, Combiner, Gather, Op, Scalar, Scatter};
 
 /// The tangent: gathered from the operand's, with zero where a window does not fit.
 pub(crate) fn jvp(b: &mut Builder, gather: &Gather, t: Atom, indices: Atom) -> Atom {
@@ -8,7 +8,8 @@ pub(crate) fn jvp(b: &mut Builder, gather: &Gather, t: Atom, indices: Atom) -> A
     b.emit1(Op::Gather(gather), &[t, indices])
 }
 
-/// The cotangent of the operand: each window is added where it came from.
+/// The cotangent of the operand: each window is added where it came from. Where a promise of indices in bounds is not kept,
+/// gather reads another window, but its cotangent is dropped, as in JAX.
 pub(crate) fn transpose(b: &mut Builder, gather: &Gather, ct: Atom, x: &Aval, indices: Atom) -> Atom {
     let scatter = Scatter {
         combiner: Combiner::Add,
@@ -17,11 +18,7 @@ pub(crate) fn transpose(b: &mut Builder, gather: &Gather, ct: Atom, x: &Aval, in
         operand_batching_dims: gather.operand_batching_dims.clone(),
         scatter_indices_batching_dims: gather.start_indices_batching_dims.clone(),
         scatter_dims_to_operand_dims: gather.start_index_map.clone(),
-        // A promise that was not kept moves the window for gather, so the cotangent goes to the window that was read.
-        mode: match gather.mode {
-            IndexMode::Clip | IndexMode::PromiseInBounds => IndexMode::Clip,
-            IndexMode::FillOrDrop => IndexMode::FillOrDrop,
-        },
+        mode: gather.mode,
         unique_indices: gather.unique_indices,
         indices_are_sorted: gather.indices_are_sorted,
     };

@@ -67,7 +67,7 @@ fn selection(b: &mut Builder, largest: bool, window: &Window, x: Atom) -> Atom {
 }
 
 /// The windows of x, each flattened to the last axis; positions outside x hold `fill`.
-fn patches(b: &mut Builder, x: Atom, window: &Window, fill: Scalar) -> Atom {
+pub(crate) fn patches(b: &mut Builder, x: Atom, window: &Window, fill: Scalar) -> Atom {
     let padding: Vec<PadDim> = (window.padding.iter().zip(&window.base_dilation))
         .map(|(&(low, high), &dilation)| PadDim { low, high, interior: dilation - 1 })
         .collect();

@@ -177,7 +177,9 @@ impl Importer<'_> {
             ),
             start_index_map: operation.indices("start_index_map")?,
             slice_sizes: operation.indices("slice_sizes")?,
-            mode: IndexMode::Clip,
+            // The windows are clamped either way; a promise drops the cotangents of those that were, as JAX does, which clamps
+            // the indices itself where it means to.
+            mode: IndexMode::PromiseInBounds,
             fill_value: None,
             unique_indices: false,
             indices_are_sorted: operation.flag("indices_are_sorted")?,
