@@ -11,6 +11,7 @@ Examples:
   rjax-opt model.jaxpr --vmap=0,_ --jvp         batch input 0 at its axis 0, share input 1, then differentiate
   rjax-opt run model.jaxpr --inputs in.npz --outputs out.npz
   echo '{ lambda ; a:f32[]. let b:f32[] = sin a in (b,) }' | rjax-opt - --jvp
+  rjax-opt model.jaxpr --vjp --emit=explain      what simplification does to the derivative
   rjax-opt diff before.jaxpr after.jaxpr
 ";
 
@@ -74,8 +75,12 @@ pub struct Show {
 pub enum Form {
     /// The program as a jaxpr.
     Program,
+    /// The program simplified.
+    Simplified,
     /// A graph for graphviz.
     Dot,
+    /// The rewrites of simplification that survived, by rule and class.
+    Explain,
 }
 
 #[derive(ClapArgs, Debug)]

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use rjax_autodiff::{BatchAxis, grad, jvp, linearize_program, vjp_program, vmap};
 use rjax_ir::{Program, Shape};
+use rjax_rewrite::{Options, Tier, simplify};
 
 use crate::Result;
 
@@ -21,6 +22,8 @@ pub enum Transform {
     Linearize,
     /// `--vmap=0,_:1`
     Vmap(VmapAxes),
+    /// `--simplify`, `--simplify=strict`
+    Simplify(Tier),
 }
 
 /// The axes of `--vmap`.
@@ -51,6 +54,11 @@ const FLAGS: &[Flag] = &[
         value: Value::Required("A0,A1,…[:B0,…]"),
         help: "Batch: input i at axis Ai (`_`: not batched), output j at axis Bj (default 0)",
     },
+    Flag {
+        name: "simplify",
+        value: Value::Optional("strict|default|fast"),
+        help: "Simplify; strict keeps every bit, fast may lose accuracy by cancellation",
+    },
 ];
 
 struct Flag {
@@ -75,6 +83,7 @@ impl Transform {
             Transform::Grad(_) => "grad",
             Transform::Linearize => "linearize",
             Transform::Vmap(_) => "vmap",
+            Transform::Simplify(_) => "simplify",
         }
     }
 
@@ -94,6 +103,11 @@ impl Transform {
             }
             "linearize" => Ok(Transform::Linearize),
             "vmap" => value.parse().map(Transform::Vmap),
+            "simplify" if value.is_empty() => Ok(Transform::Simplify(Tier::Default)),
+            "simplify" => {
+                let tier = Tier::parse(value).ok_or_else(|| format!("`{value}` is none of strict, default, fast"));
+                tier.map(Transform::Simplify)
+            }
             _ => Err(format!("there is no transformation --{name}")),
         }
     }
@@ -109,6 +123,7 @@ impl Transform {
                 let outputs = axes.outputs.clone().unwrap_or_else(|| vec![Some(0); program.outvars.len()]);
                 vmap(program, &BatchAxis::new(lanes), &axes.inputs, &outputs)
             }
+            Transform::Simplify(tier) => simplify(program, &Options { tier: *tier, ..Options::default() }),
         }
         .map_err(|e| format!("--{}: {e}", self.name()))
     }
