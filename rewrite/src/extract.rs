@@ -183,7 +183,9 @@ pub(crate) fn extract(egraph: &EGraph, roots: &[Id], input: &[(Id, Node)]) -> Op
     let table = Table::new(egraph);
     let number = |x: Id| table.classes.binary_search(&egraph.find(x)).expect("a class");
     let roots: Vec<usize> = roots.iter().map(|&x| number(x)).collect();
-    let mut choice: Vec<Option<usize>> = vec![None; table.classes.len()];
+    // What comes from outside is there already.
+    let leaf = |&class: &Id| egraph[class].nodes.iter().position(|n| matches!(n.head, Head::Leaf(_)));
+    let mut choice: Vec<Option<usize>> = table.classes.iter().map(leaf).collect();
     for (id, node) in input {
         let class = number(*id);
         // The first node of a class in the program's order: its operands' first nodes stand before it, so there is no cycle.

@@ -15,15 +15,23 @@ const MAX_CHOICES: usize = 64;
 /// Which rule made what.
 #[derive(Default)]
 pub(crate) struct Provenance {
-    /// The rule that first built a node, by the number of the node in the e-graph.
-    created: HashMap<usize, (&'static Rule, Class)>,
+    /// The rule that first built a node, by the number of the node in the e-graph, and which of its applications.
+    created: HashMap<usize, Application>,
     /// Unions of a class with a node or class that a rule built: the two ids and the rule.
     unions: Vec<(Id, Id, &'static Rule, Class)>,
 }
 
+/// One application of a rule: all that it built has the same number.
+#[derive(Clone, Copy)]
+pub(crate) struct Application {
+    pub rule: &'static Rule,
+    pub class: Class,
+    pub number: usize,
+}
+
 impl Provenance {
     /// The rules behind each node in its canonical form; nodes of the input have none.
-    pub fn by_node(&self, egraph: &EGraph) -> HashMap<Node, Option<(&'static Rule, Class)>> {
+    pub fn by_node(&self, egraph: &EGraph) -> HashMap<Node, Option<Application>> {
         let mut rules = HashMap::new();
         for (number, node) in egraph.nodes().iter().enumerate() {
             let node = node.clone().map_children(|x| egraph.find(x));
@@ -48,6 +56,7 @@ pub(crate) struct Limits {
 /// Applies the rules.
 pub(crate) fn saturate(egraph: &mut EGraph, rules: &RuleSet, limits: &Limits) -> Provenance {
     let mut provenance = Provenance::default();
+    let mut applications = 0;
     let mut seen: HashSet<(Id, Term)> = HashSet::new();
     for _ in 0..limits.iterations {
         let found = search(egraph, rules);
@@ -59,10 +68,11 @@ pub(crate) fn saturate(egraph: &mut EGraph, rules: &RuleSet, limits: &Limits) ->
             if !seen.insert((class, term.clone())) {
                 continue;
             }
+            applications += 1;
             let before = egraph.nodes().len();
             let id = egraph::insert(egraph, &term);
             for number in before..egraph.nodes().len() {
-                provenance.created.insert(number, (rule, kind));
+                provenance.created.insert(number, Application { rule, class: kind, number: applications });
             }
             if egraph.union(class, id) {
                 changed = true;

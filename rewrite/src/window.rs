@@ -4,7 +4,7 @@
 //! which no growing rule matches are left alone, since the shrinking rules have already done there what they can. Windows
 //! of the same structure, such as equal layers of a network, are solved once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use egg::{Id, Language};
@@ -244,6 +244,7 @@ fn plan(problem: &Problem, selection: &Selection, provenance: &Provenance) -> Pl
         positions.entry(settled(egraph, node)).or_insert(position);
     }
     let mut plan = Plan { steps: vec![], roots: vec![], notes: vec![] };
+    let mut reported: HashSet<usize> = HashSet::new();
     let mut sources: HashMap<Id, Source> = HashMap::new();
     for (number, &leaf) in problem.leaves.iter().enumerate() {
         let class = egraph.find(leaf);
@@ -276,7 +277,11 @@ fn plan(problem: &Problem, selection: &Selection, provenance: &Provenance) -> Pl
                 None => &node.inputs,
             };
             let mut fired = Fired::new();
-            fired.extend(rules.get(&settled(egraph, node)).copied().flatten());
+            if let Some(application) = rules.get(&settled(egraph, node)).copied().flatten()
+                && reported.insert(application.number)
+            {
+                fired.push((application.rule, application.class));
+            }
             let step = Step {
                 what: match (original, node.head) {
                     (Some(_), _) => What::Original,
@@ -365,7 +370,7 @@ fn copy(dag: &Dag, next: &mut Dag, i: usize, inputs: &[Id]) -> Id {
 fn apply(dag: &Dag, next: &mut Dag, map: &mut HashMap<Id, Id>, window: &[usize], plan: &Plan) {
     // The outside values, in the order of their first use as in `Solver::problem`.
     let mut leaves: Vec<Id> = Vec::new();
-    let mut seen: std::collections::HashSet<usize> = Default::default();
+    let mut seen: HashSet<usize> = HashSet::new();
     for &i in window {
         for &x in &dag.entries[i].node.inputs {
             if seen.insert(usize::from(x)) {

@@ -154,7 +154,7 @@ pub(super) static RULES: &[Rule] = &[
         m.splat(c)?;
         Some(Term::binary(Binary::Mul, x, Term::binary(Binary::Mul, c, d)))
     }),
-    rule("abs-neg", Exact, DTypeSet::NUMBER, &[ABS], "|-x| == |x|", |m| {
+    rule("abs-neg", Exact, DTypeSet::SIGNED.or(DTypeSet::INEXACT), &[ABS], "|-x| == |x|", |m| {
         let inner = m.definition(m.one(), NEG)?;
         Some(Term::unary(Unary::Abs, inner.inputs[0]))
     }),
@@ -196,6 +196,17 @@ pub(super) static RULES: &[Rule] = &[
         let ([a, b], [other, c]) = (m.either_order_of(x), m.either_order_of(y));
         when(a == other)?;
         Some(Term::binary(Binary::Mul, a, Term::binary(Binary::Add, b, c)))
+    })
+    .growing(),
+    rule("regroup-products", Rounding, DTypeSet::NUMBER, &[ADD], "(x + a * b) + a * c == x + a * (b + c)", |m| {
+        let [sum, y] = m.either_order();
+        let inner = m.definition(sum, ADD)?;
+        let [rest, x] = m.either_order_of(inner);
+        let (x, y) = (m.definition(x, MUL)?, m.definition(y, MUL)?);
+        let ([a, b], [other, c]) = (m.either_order_of(x), m.either_order_of(y));
+        when(a == other)?;
+        let product = Term::binary(Binary::Mul, a, Term::binary(Binary::Add, b, c));
+        Some(Term::binary(Binary::Add, rest, product))
     })
     .growing(),
     rule("factor-quotient", Rounding, DTypeSet::FLOAT, &[ADD], "a / c + b / c == (a + b) / c", |m| {

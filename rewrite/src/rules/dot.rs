@@ -27,6 +27,17 @@ fn absorb(m: &Match<'_>) -> Option<Term> {
     }
 }
 
+/// A dot of the common operand and the combination of the others, for two dots that differ in one operand.
+fn factored(m: &Match<'_>, combiner: Binary, x: Definition<'_>, y: Definition<'_>) -> Option<Term> {
+    when(x.op == y.op)?;
+    let side = m.any(2)?;
+    let other = 1 - side;
+    when(x.inputs[side] == y.inputs[side] && m.aval_of(x.inputs[other]) == m.aval_of(y.inputs[other]))?;
+    let mut inputs = [Term::from(x.inputs[0]), Term::from(x.inputs[1])];
+    inputs[other] = Term::binary(combiner, x.inputs[other], y.inputs[other]);
+    Some(Term::apply(x.op.clone(), inputs))
+}
+
 pub(super) static RULES: &[Rule] = &[
     rule("dot-of-transpose", Order, DTypeSet::ANY, DOT, "dot(transpose(x), y) == dot(x, y) over the same axes", |m| {
         let term = absorb(m)?;
@@ -45,16 +56,19 @@ pub(super) static RULES: &[Rule] = &[
     }),
     rule("reassociate-dots", Rounding, DTypeSet::NUMBER, DOT, "(A B) C == A (B C), in the cheaper order", |m| {
         let mut c = root(m)?;
+        let chain_is_left = m.any(2) == Some(0);
         let (chain, third) =
-            if m.any(2) == Some(0) { (c.lhs.clone(), c.rhs.clone()) } else { (c.rhs.clone(), c.lhs.clone()) };
+            if chain_is_left { (c.lhs.clone(), c.rhs.clone()) } else { (c.rhs.clone(), c.lhs.clone()) };
         let (a, b) = c.expand(m, &chain)?;
         let before = c.flops(&a, &b) + c.flops(&chain, &third);
-        let (first, last) = if m.any(2) == Some(0) { (a, b) } else { (b, a) };
+        let first_is_left = m.any(2) == Some(0);
+        let (first, last) = if first_is_left { (a, b) } else { (b, a) };
         let needed = |label| last.labels.contains(&label) || c.out.contains(&label);
-        let inner = c.contract(&first, &third, &needed)?;
+        // What came left stays left.
+        let inner =
+            if chain_is_left { c.contract(&first, &third, &needed)? } else { c.contract(&third, &first, &needed)? };
         when(c.flops(&first, &third) + c.flops(&inner, &last) < before)?;
-        // Operands stay in their order where they can: what came left stays left.
-        c.finish(&inner, &last)
+        if first_is_left { c.finish(&inner, &last) } else { c.finish(&last, &inner) }
     })
     .growing(),
     rule(
@@ -84,16 +98,25 @@ pub(super) static RULES: &[Rule] = &[
     .growing(),
     rule("factor-dots", Rounding, DTypeSet::NUMBER, SUMS, "A B + A C == A (B + C)", |m| {
         let [x, y] = m.two();
-        let (x, y) = (m.definition(x, Code::Dot)?, m.definition(y, Code::Dot)?);
-        when(x.op == y.op)?;
-        let side = m.any(2)?;
-        when(x.inputs[side] == y.inputs[side])?;
-        let other = 1 - side;
-        when(m.aval_of(x.inputs[other]) == m.aval_of(y.inputs[other]))?;
-        let sum = Term::apply(m.op.clone(), [x.inputs[other].into(), y.inputs[other].into()]);
-        let common = Term::from(x.inputs[side]);
-        Some(Term::apply(x.op.clone(), if side == 0 { [common, sum] } else { [sum, common] }))
+        let Op::Binary(combiner) = m.op else { return None };
+        factored(m, *combiner, m.definition(x, Code::Dot)?, m.definition(y, Code::Dot)?)
     })
+    .growing(),
+    // One step of the reordering of a longer sum, made only where it brings a common factor together.
+    rule(
+        "regroup-dots",
+        Rounding,
+        DTypeSet::NUMBER,
+        &[Code::Binary(Binary::Add)],
+        "(x + A B) + A C == x + A (B + C)",
+        |m| {
+            let [sum, y] = m.either_order();
+            let inner = m.definition(sum, Code::Binary(Binary::Add))?;
+            let [rest, x] = m.either_order_of(inner);
+            let (x, y) = (m.definition(x, Code::Dot)?, m.definition(y, Code::Dot)?);
+            Some(Term::binary(Binary::Add, rest, factored(m, Binary::Add, x, y)?))
+        },
+    )
     .growing(),
     // The other way pays where a summand is itself a dot, of low rank: x (W + B A) == x W + (x B) A.
     rule("distribute-dot", Rounding, DTypeSet::NUMBER, DOT, "A (B + C D) == A B + A (C D)", |m| {

@@ -7,15 +7,6 @@ use super::{Code, Match, Rule, Term, rule};
 use crate::code::Code as C;
 use crate::term::when;
 
-const ALL: &[Code] = &[
-    C::Reduce(Reducer::Sum),
-    C::Reduce(Reducer::Prod),
-    C::Reduce(Reducer::Max),
-    C::Reduce(Reducer::Min),
-    C::Reduce(Reducer::And),
-    C::Reduce(Reducer::Or),
-    C::Reduce(Reducer::Xor),
-];
 /// Reductions in which order and grouping cannot be seen.
 const LATTICE: &[Code] = &[
     C::Reduce(Reducer::Max),
@@ -96,10 +87,6 @@ fn reduce_of_broadcast(m: &Match<'_>) -> Option<(Term, usize)> {
 }
 
 pub(super) static RULES: &[Rule] = &[
-    rule("reduce-nothing", Exact, DTypeSet::ANY, ALL, "a reduction of no axis == x", |m| {
-        when(reduce(m.op).1.is_empty())?;
-        Some(m.one().into())
-    }),
     rule(
         "reduce-units",
         Exact,

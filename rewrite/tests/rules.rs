@@ -1,0 +1,228 @@
+//! Every rule does what its card says: cases in `rules/*.txt`.
+//!
+//! A case is a paragraph: the line `rule [tier]`, a program, a line `=>`, the simplified program. The first program must become the
+//! second, by that rule among others and, at a tier below the rule's, stay clear of it; both must compute the same on special and
+//! ordinary values of every dtype of the rule that the case can be rewritten for, to the bound of the rule's class.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use rjax_ir::{DType, Program, Scalar, Tensor, eval, verify, with_element};
+use rjax_rewrite::{Class, Options, Tier, rules, simplify, simplify_explained};
+
+struct Case {
+    rule: String,
+    tier: Tier,
+    before: String,
+    after: String,
+    place: String,
+}
+
+fn cases() -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rules");
+    let mut files: Vec<_> =
+        fs::read_dir(folder).expect("the folder is there").map(|f| f.expect("a file").path()).collect();
+    files.sort();
+    let mut cases = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(&file).expect("readable");
+        for paragraph in text.split("\n\n").map(str::trim).filter(|p| !p.is_empty()) {
+            let (header, programs) = paragraph.split_once('\n').expect("a header and programs");
+            let (before, after) = programs.split_once("\n=>\n").expect("two programs");
+            let (rule, tier) = header.split_once(' ').unwrap_or((header, "strict"));
+            cases.push(Case {
+                rule: rule.into(),
+                tier: Tier::parse(tier).expect("a tier"),
+                before: before.into(),
+                after: after.into(),
+                place: format!("{}: {header}", file.file_name().expect("a name").display()),
+            });
+        }
+    }
+    cases
+}
+
+fn options(tier: Tier) -> Options {
+    Options { tier, ..Options::default() }
+}
+
+fn parse(text: &str, place: &str) -> Program {
+    Program::parse(text, place).unwrap_or_else(|e| panic!("{place}: {e}"))
+}
+
+#[test]
+fn every_case_becomes_what_it_should() {
+    let mut failures = Vec::new();
+    for case in cases() {
+        let (found, report) =
+            simplify_explained(&parse(&case.before, &case.place), &options(case.tier)).expect("simplifies");
+        let expected = parse(&case.after, &case.place).renumbered();
+        if found.renumbered() != expected {
+            failures.push(format!("{}\nfound\n{found}\nexpected\n{expected}\n{report}", case.place));
+        } else if !report.rewrites.iter().any(|r| r.rule == case.rule) {
+            failures.push(format!("{}: not by that rule, but\n{report}", case.place));
+        }
+        if report.after.flops > report.before.flops {
+            failures.push(format!("{}: costs more", case.place));
+        }
+        if simplify(&found, &options(case.tier)).expect("simplifies").renumbered() != found.renumbered() {
+            failures.push(format!("{}: simplifying again changes it again", case.place));
+        }
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n\n"));
+}
+
+#[test]
+fn every_rule_has_a_case_and_a_card() {
+    let tested: BTreeSet<String> = cases().into_iter().map(|c| c.rule).collect();
+    let known: BTreeSet<String> = rules::all().map(|r| r.name.to_string()).collect();
+    let missing: Vec<_> = known.difference(&tested).collect();
+    assert!(missing.is_empty(), "rules without a case: {missing:?}");
+    let unknown: Vec<_> = tested.difference(&known).collect();
+    assert!(unknown.is_empty(), "cases of rules that are not there: {unknown:?}");
+    assert_eq!(known.len(), rules::all().count(), "two rules have one name");
+    assert!(rules::all().all(|r| !r.identity.is_empty()));
+}
+
+/// A case keeps to its tier: what a laxer tier needs, a stricter one does not do.
+#[test]
+fn stricter_tiers_leave_the_case_alone() {
+    for case in cases() {
+        let rule = rules::all().find(|r| r.name == case.rule).expect("a rule");
+        for tier in Tier::ALL.into_iter().filter(|tier| !tier.allows(rule.class)) {
+            let before = parse(&case.before, &case.place);
+            let (_, report) = simplify_explained(&before, &options(tier)).expect("simplifies");
+            let inexact = before.avals.iter().any(|aval| aval.dtype.is_inexact());
+            let fired = report.rewrites.iter().any(|r| r.rule == case.rule);
+            assert!(!inexact || !fired, "{}: fired at tier {}", case.place, tier.name());
+        }
+    }
+}
+
+/// The case's text with `f32` (or `i32` and `bool`, where it has no `f32`) replaced by another dtype, if that is a program.
+fn with_dtype(text: &str, dtype: DType) -> Option<Program> {
+    let from = ["f32", "i32", "bool"].into_iter().find(|name| text.contains(name))?;
+    let mut text = text.replace(from, dtype.name());
+    if !dtype.is_inexact() {
+        for (float, integer) in [
+            ("-0.0:", "0:"),
+            ("0.0:", "0:"),
+            ("-1.0:", "-1:"),
+            ("1.0:", "1:"),
+            ("2.0:", "2:"),
+            ("3.0:", "3:"),
+            ("4.0:", "4:"),
+        ] {
+            text = text.replace(float, integer);
+        }
+    }
+    if dtype.is_complex() {
+        for number in ["-0.0", "-1.0", "1.0", "2.0", "3.0", "4.0", "0.0", "inf", "-inf"] {
+            text = text.replace(&format!(" {number}:"), &format!(" ({number}+0.0j):"));
+        }
+    }
+    let program = Program::parse(&text, "case").ok()?;
+    verify(&program).ok()?;
+    Some(program)
+}
+
+/// Numbers that find mistakes, then ordinary ones; `tame` leaves out NaN, infinities and extremes.
+fn values(dtype: DType, count: usize, seed: usize, tame: bool) -> Vec<Scalar> {
+    let special: &[f64] = if tame {
+        &[0.5, -1.25, 2.0, -3.5, 1.0, 0.75, -0.125]
+    } else {
+        &[f64::NAN, -0.0, 0.0, f64::INFINITY, 1.0, f64::NEG_INFINITY, -1.0, 1e-310, 3.4e38, -65504.0, 2.5, -7.0, 1e-45]
+    };
+    (0..count)
+        .map(|i| {
+            let k = i * 7 + seed * 5;
+            if dtype.is_integer() {
+                let ends = [Scalar::least(dtype), Scalar::greatest(dtype)];
+                return if tame || !k.is_multiple_of(3) {
+                    Scalar::from_i64(dtype, k as i64 % 11 - 4)
+                } else {
+                    ends[k % 2]
+                };
+            }
+            let (re, im) = (special[k % special.len()], special[(k / 3 + seed) % special.len()]);
+            if dtype == DType::Bool {
+                return Scalar::new(!k.is_multiple_of(3));
+            }
+            with_element!(dtype, T => Scalar::new(<T as rjax_ir::Element>::from_c128(rjax_ir::Complex128::new(re, im))))
+        })
+        .collect()
+}
+
+fn inputs(program: &Program, seed: usize, tame: bool) -> Vec<Tensor> {
+    let tensor = |(i, aval): (usize, rjax_ir::Aval)| {
+        let scalars = values(aval.dtype, aval.size(), seed + i, tame);
+        with_element!(aval.dtype, T => {
+            Tensor::from_vec(aval.shape.clone(), scalars.iter().map(|s| s.get::<T>()).collect())
+        })
+    };
+    program.in_avals().into_iter().enumerate().map(tensor).collect()
+}
+
+/// Whether results agree as a class promises.
+fn agree(class: Class, found: Scalar, expected: Scalar, scale: f64) -> bool {
+    let part = |f: f64, e: f64| {
+        let same = f.to_bits() == e.to_bits() || f.is_nan() && e.is_nan();
+        let eps = match found.dtype().real() {
+            DType::F16 => 2f64.powi(-10),
+            DType::BF16 => 2f64.powi(-7),
+            DType::F32 => 2f64.powi(-23),
+            DType::F64 => 2f64.powi(-52),
+            _ => 0.0,
+        };
+        match class {
+            Class::Exact => same,
+            Class::ZeroSign => same || f == e,
+            Class::Order | Class::Rounding | Class::Cancellation | Class::Domain => {
+                same || f == e || (f - e).abs() <= 16.0 * eps * scale
+            }
+        }
+    };
+    let (f, e) = (found.to_c128(), expected.to_c128());
+    found == expected || part(f.re, e.re) && part(f.im, e.im)
+}
+
+#[test]
+fn both_sides_compute_the_same_on_every_dtype() {
+    let mut checked = 0;
+    let mut failures: Vec<String> = Vec::new();
+    for case in cases() {
+        let rule = rules::all().find(|r| r.name == case.rule).expect("a rule");
+        for dtype in rule.dtypes.iter() {
+            let Some(before) = with_dtype(&case.before, dtype) else { continue };
+            let (after, report) = simplify_explained(&before, &options(case.tier)).expect("simplifies");
+            verify(&after).unwrap_or_else(|e| panic!("{} in {dtype}: {e}", case.place));
+            let class = report.weakest_class();
+            // Only exact rules and those about signs promise anything beyond finite values of moderate size.
+            for tame in if class <= Class::ZeroSign { &[false, true][..] } else { &[true][..] } {
+                for seed in 0..6 {
+                    let inputs = inputs(&before, seed, *tame);
+                    let (Ok(expected), Ok(found)) = (eval(&before, &inputs), eval(&after, &inputs)) else {
+                        panic!("{} in {dtype} does not run", case.place)
+                    };
+                    for (f, e) in found.iter().zip(&expected) {
+                        let magnitude = |i: usize| e.get(i).to_c128().norm();
+                        let size = e.shape().size();
+                        let scale = (0..size).map(magnitude).filter(|m| m.is_finite()).fold(64.0, f64::max);
+                        for i in (0..size).filter(|&i| !agree(class, f.get(i), e.get(i), scale)) {
+                            let (f, e) = (f.get(i), e.get(i));
+                            let place = &case.place;
+                            failures.push(format!(
+                                "{place} in {dtype}: element {i} is {f:?}, was {e:?}\n{after}\n{report}"
+                            ));
+                        }
+                    }
+                    checked += 1;
+                }
+            }
+        }
+    }
+    failures.dedup_by_key(|f| f[..30].to_string());
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    assert!(checked > 1000, "only {checked} runs");
+}
