@@ -56,7 +56,7 @@ impl Executable {
 
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         match self.device {
-            Device::Interp => rjax_ir::eval::eval(&self.program, inputs),
+            Device::Interp => rjax_ir::Interpreter::new(&mut |text| println!("{text}")).eval(&self.program, inputs),
         }
     }
 }

@@ -8,6 +8,8 @@ use std::sync::Once;
 use rjax_ir::{Error, ErrorKind, Location, Result};
 
 thread_local! {
+    /// Where the user called the innermost transformation whose code is running, or made its function.
+    static CALL_SITE: Cell<Option<&'static panic::Location<'static>>> = const { Cell::new(None) };
     /// How many `catch` calls are on this thread's stack; inside one the hook prints nothing.
     static CATCHING: Cell<usize> = const { Cell::new(0) };
 }
@@ -16,7 +18,33 @@ thread_local! {
 #[track_caller]
 pub(crate) fn fail(error: Error) -> ! {
     install_hook();
-    panic::panic_any(error.at(&Location::caller()))
+    panic::panic_any(error.at(&Location::Rust(user_location(panic::Location::caller()))))
+}
+
+/// The caller's place; where that is in this library (closures do not track their callers), the place where the user called or
+/// made the innermost transformation.
+pub(crate) fn user_location(caller: &'static panic::Location<'static>) -> &'static panic::Location<'static> {
+    if is_ours(caller) { CALL_SITE.get().unwrap_or(caller) } else { caller }
+}
+
+fn is_ours(location: &panic::Location<'_>) -> bool {
+    let library = file!().trim_end_matches("error.rs");
+    location.file().starts_with(library)
+}
+
+/// Runs the code of a transformation that the user called, or made, at this place.
+pub(crate) fn at_call_site<R>(site: &'static panic::Location<'static>, f: impl FnOnce() -> R) -> R {
+    struct Restore(Option<&'static panic::Location<'static>>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CALL_SITE.set(self.0);
+        }
+    }
+    if is_ours(site) {
+        return f();
+    }
+    let _restore = Restore(CALL_SITE.replace(Some(site)));
+    f()
 }
 
 /// Ends the op with an error of this kind at the user's line.

@@ -16,6 +16,7 @@
 //! ```
 
 use std::ops::Deref;
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -67,9 +68,12 @@ impl<'f, I: Args, R: 'f> Deref for Fun<'f, I, R> {
 }
 
 impl<'f, I: Args, R: 'f> Fun<'f, I, R> {
-    /// A function of a tuple of references.
+    /// A function of a tuple of references. Errors in the library's own part of it are reported where it was made.
+    #[track_caller]
     pub(crate) fn new(name: impl Into<Arc<str>>, f: impl for<'a> Fn(I::Refs<'a>) -> R + 'f) -> Fun<'f, I, R> {
-        Fun { call: I::make(f), name: name.into() }
+        let site = Location::caller();
+        let call = I::make(move |arguments: I::Refs<'_>| error::at_call_site(site, || f(arguments)));
+        Fun { call, name: name.into() }
     }
 
     /// What messages and programs call the function.

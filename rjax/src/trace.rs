@@ -17,7 +17,7 @@ use rjax_ir::{Atom, Aval, Error, ErrorKind, Op, Program, Result, Var};
 
 use crate::array::{Array, Node, valueless};
 use crate::device;
-use crate::error::{check, fail};
+use crate::error::{check, fail, user_location};
 use frame::Frame;
 
 pub(crate) use value::value_of;
@@ -101,7 +101,7 @@ pub(crate) fn trace<T>(scope: Scope, inputs: Vec<Input>, f: impl FnOnce(&[Array]
         }
     }
 
-    let made_at = Location::caller();
+    let made_at = user_location(Location::caller());
     let depth = Depth(STACK.with_borrow(Vec::len));
     let (frame, arguments) = Frame::new(scope, inputs, made_at);
     STACK.with_borrow_mut(|stack| stack.push(frame));
@@ -160,7 +160,7 @@ fn escaped(tracer: &Tracer) -> Error {
 #[track_caller]
 pub(crate) fn emit(op: Op, inputs: &[&Array]) -> Vec<Array> {
     let weak = !inputs.is_empty() && inputs.iter().all(|x| x.is_weak());
-    check(try_emit(op, inputs, weak, Location::caller()))
+    check(try_emit(op, inputs, weak, user_location(Location::caller())))
 }
 
 /// Applies an op with one result.
@@ -188,7 +188,7 @@ fn try_emit(op: Op, inputs: &[&Array], weak: bool, at: &'static Location<'static
 /// Applies a program: inlines it if a trace is active, runs it otherwise.
 #[track_caller]
 pub(crate) fn bind(program: &Program, inputs: &[Array], weak: &[bool]) -> Vec<Array> {
-    let at = Location::caller();
+    let at = user_location(Location::caller());
     if !is_tracing() {
         let values: Vec<_> = inputs.iter().map(|x| check(x.value("the call"))).collect();
         let outputs = check(device::run(program, &values));

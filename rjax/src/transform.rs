@@ -103,6 +103,7 @@ pub(crate) fn close(traced: Traced) -> Program {
 ///     "{ lambda ; a:f32[]. let b:f32[] = sin a; c:f32[] = mul b 2.0:f32 in (c,) }"
 /// );
 /// ```
+#[track_caller]
 pub fn make_jaxpr<'f, I: Args, R: Tree, M>(f: impl IntoFun<'f, I, R, M>) -> Fun<'f, I, Program> {
     let fun = f.into_fun();
     Fun::new(fun.name().clone(), move |arguments| closed_program(&fun, arguments))

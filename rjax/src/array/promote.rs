@@ -7,7 +7,7 @@
 use rjax_ir::{DType, Op, Shape};
 
 use super::{Array, Node};
-use crate::error::{check, fail_with};
+use crate::error::check;
 use crate::trace;
 
 /// The kinds of numbers, in the order of promotion.
@@ -162,7 +162,12 @@ impl Array {
 #[track_caller]
 pub(crate) fn promote_dtypes(operands: &[&Array]) -> Vec<Array> {
     let Some((dtype, weak)) = operands.iter().map(|x| x.weak_dtype()).reduce(promote) else { return Vec::new() };
-    operands.iter().map(|x| x.converted(dtype, weak)).collect()
+    // A loop, unlike a closure, reports errors at the caller's line.
+    let mut converted = Vec::with_capacity(operands.len());
+    for x in operands {
+        converted.push(x.converted(dtype, weak));
+    }
+    converted
 }
 
 /// The operands in a common dtype and shape.
@@ -170,21 +175,25 @@ pub(crate) fn promote_dtypes(operands: &[&Array]) -> Vec<Array> {
 pub(crate) fn promote_all(function: &str, operands: &[&Array]) -> Vec<Array> {
     let shapes: Vec<Shape> = operands.iter().map(|x| x.shape()).collect();
     let shape = check(broadcast_shapes(function, &shapes));
-    promote_dtypes(operands).into_iter().map(|x| x.broadcasted(&shape)).collect()
+    let mut promoted = promote_dtypes(operands);
+    for x in &mut promoted {
+        *x = x.broadcasted(&shape);
+    }
+    promoted
 }
 
 /// The operands in a common inexact dtype and a common shape: integers and `bool` become weak-default floats.
 #[track_caller]
 pub(crate) fn promote_inexact(function: &str, operands: &[&Array]) -> Vec<Array> {
-    let (dtype, weak) = operands
-        .iter()
-        .map(|x| x.weak_dtype())
-        .reduce(promote)
-        .unwrap_or_else(|| fail_with(rjax_ir::ErrorKind::Structure, format!("{function}: no operands")));
+    let (dtype, weak) = result_type(operands);
     let (dtype, weak) = if dtype.is_inexact() { (dtype, weak) } else { (DType::F32, weak) };
     let shapes: Vec<Shape> = operands.iter().map(|x| x.shape()).collect();
     let shape = check(broadcast_shapes(function, &shapes));
-    operands.iter().map(|x| x.converted(dtype, weak).broadcasted(&shape)).collect()
+    let mut promoted = Vec::with_capacity(operands.len());
+    for x in operands {
+        promoted.push(x.converted(dtype, weak).broadcasted(&shape));
+    }
+    promoted
 }
 
 /// What [`result_type`](crate::numpy::result_type) tells of some operands.

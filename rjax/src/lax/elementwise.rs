@@ -12,10 +12,11 @@ fn matched(name: &str, operands: &[&Array]) -> Vec<Array> {
     let is_number = |x: &Array| matches!(x.node(), Node::Literal(_) | Node::Constant { .. });
     let Some(model) = operands.iter().find(|x| !is_number(x)) else { return promote_all(name, operands) };
     let (dtype, weak, shape) = (model.dtype(), model.is_weak(), model.shape());
-    operands
-        .iter()
-        .map(|x| if is_number(x) { x.converted(dtype, weak).broadcasted(&shape) } else { (*x).clone() })
-        .collect()
+    let mut matched = Vec::with_capacity(operands.len());
+    for x in operands {
+        matched.push(if is_number(x) { x.converted(dtype, weak).broadcasted(&shape) } else { (*x).clone() });
+    }
+    matched
 }
 
 #[track_caller]

@@ -6,6 +6,7 @@ use crate::array::{Array, Kind, Operand, binary, divide, promote_all, promote_in
 use crate::error::fail_with;
 use crate::lax;
 use crate::trace::emit1;
+use crate::transform::custom_jvp;
 
 /// Applies an op that needs a float: integers and bool become `f32`.
 #[track_caller]
@@ -336,11 +337,21 @@ pub fn log10(x: impl Operand) -> Array {
 /// `log(exp(x) + exp(y))` without overflow.
 #[track_caller]
 pub fn logaddexp(x: impl Operand, y: impl Operand) -> Array {
+    fn value(x: &Array, y: &Array) -> Array {
+        let (greatest, delta) = (lax::max(x, y), lax::sub(x, y));
+        // Equal infinities have a difference of NaN; their sum is the answer.
+        lax::select(delta.ne(&delta), lax::add(x, y), lax::add(&greatest, lax::log1p(lax::exp(-lax::abs(&delta)))))
+    }
+    // The derivatives exp(x - result) and exp(y - result) add up to 1, also where x = y.
+    let logaddexp = custom_jvp(value).defjvp(|(x, y): &(Array, Array), (dx, dy): &(Array, Array)| {
+        let result = value(x, y);
+        let finite = |a: &Array| lax::select(a.eq(f64::INFINITY), 0.0, a);
+        let share = |a: &Array| lax::exp(lax::sub(finite(a), finite(&result)));
+        let tangent = lax::add(lax::mul(dx, share(x)), lax::mul(dy, share(y)));
+        (result, tangent)
+    });
     let operands = promote_inexact("logaddexp", &[&x.into_array(), &y.into_array()]);
-    let (x, y) = (&operands[0], &operands[1]);
-    let (greatest, delta) = (lax::max(x, y), lax::sub(x, y));
-    // Equal infinities have a difference of NaN; their sum is the answer.
-    lax::select(delta.ne(&delta), lax::add(x, y), lax::add(&greatest, lax::log1p(lax::exp(-lax::abs(&delta)))))
+    logaddexp(&operands[0], &operands[1])
 }
 
 /// `log2(2^x + 2^y)` without overflow.

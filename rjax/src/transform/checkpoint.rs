@@ -17,11 +17,13 @@ use crate::{Args, Array, Fun, IntoFun, Tree};
 /// let slope = grad(|x: &Array| layer(x))(&Array::scalar(1.0f32));
 /// assert!((slope.item::<f32>() - 0.36003).abs() < 1e-4);
 /// ```
+#[track_caller]
 pub fn checkpoint<'f, I: Args, R: Tree, M>(f: impl IntoFun<'f, I, R, M>) -> Fun<'f, I, R> {
     checkpoint_with(f, RematPolicy::default())
 }
 
 /// As [`checkpoint`], with a policy saying what may be kept.
+#[track_caller]
 pub fn checkpoint_with<'f, I: Args, R: Tree, M>(f: impl IntoFun<'f, I, R, M>, policy: RematPolicy) -> Fun<'f, I, R> {
     let fun = f.into_fun();
     Fun::new(derived_name("checkpoint", fun.name()), move |arguments: I::Refs<'_>| {

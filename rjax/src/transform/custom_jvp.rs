@@ -28,12 +28,14 @@ pub struct CustomJvpFunction<'f, I: Args, R: Tree> {
 ///     .defjvp(|(x,): &(Array,), (dx,): &(Array,)| (x.exp().log1p(), dx * (1.0 - 1.0 / (1.0 + x.exp()))));
 /// assert_eq!(grad(log1pexp)(&Array::scalar(100.0f32)).item::<f32>(), 1.0);
 /// ```
+#[track_caller]
 pub fn custom_jvp<'f, I: Args, R: Tree, M>(f: impl IntoFun<'f, I, R, M>) -> CustomJvpFunction<'f, I, R> {
     CustomJvpFunction { fun: f.into_fun() }
 }
 
 impl<'f, I: Args, R: Tree> CustomJvpFunction<'f, I, R> {
     /// Sets the rule.
+    #[track_caller]
     pub fn defjvp(self, rule: impl Fn(&I, &I) -> (R, R) + 'f) -> Fun<'f, I, R> {
         let fun = self.fun;
         let rule: Fun<'f, (I, I), (R, R)> = Fun::new(fun.name().clone(), move |(x, dx): (&I, &I)| rule(x, dx));

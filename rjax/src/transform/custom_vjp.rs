@@ -35,12 +35,14 @@ pub struct CustomVjpForward<'f, I: Args, R: Tree, Residuals: Tree> {
 /// let slope = grad(|x: &Array| clip_gradient(&(x * 5.0)));
 /// assert_eq!(slope(&Array::scalar(2.0f32)).item::<f32>(), 5.0);
 /// ```
+#[track_caller]
 pub fn custom_vjp<'f, I: Args, R: Tree, M>(f: impl IntoFun<'f, I, R, M>) -> CustomVjpFunction<'f, I, R> {
     CustomVjpFunction { fun: f.into_fun() }
 }
 
 impl<'f, I: Args, R: Tree> CustomVjpFunction<'f, I, R> {
     /// Sets the forward rule.
+    #[track_caller]
     pub fn fwd<Residuals: Tree, M>(
         self,
         fwd: impl IntoFun<'f, I, (R, Residuals), M>,
@@ -51,6 +53,7 @@ impl<'f, I: Args, R: Tree> CustomVjpFunction<'f, I, R> {
 
 impl<'f, I: Args, R: Tree, Residuals: Tree> CustomVjpForward<'f, I, R, Residuals> {
     /// Sets the backward rule.
+    #[track_caller]
     pub fn bwd(self, bwd: impl Fn(&Residuals, &R) -> I + 'f) -> Fun<'f, I, R> {
         let CustomVjpForward { fun, fwd } = self;
         let bwd: Fun<'f, (Residuals, R), I> =

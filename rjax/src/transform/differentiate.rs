@@ -1,9 +1,10 @@
 //! The program side of differentiation, and the checks that all differentiating transformations share.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use rjax_autodiff::{Linearized, Vjp};
-use rjax_ir::{ErrorKind, Program};
+use rjax_ir::{Atom, ErrorKind, Program, Var};
 
 use crate::error::{check, fail_with};
 use crate::{Args, Array, fun, numpy, trace};
@@ -27,11 +28,38 @@ impl Split {
         Split { forward: primal, map: linear, out_active }
     }
 
-    /// With the map of cotangents.
+    /// With the map of cotangents of the first `differentiated` outputs; the others are only computed.
     #[track_caller]
-    pub fn reverse(program: &Program, active: &[bool]) -> Split {
-        let Vjp { forward, backward, out_active, .. } = check(rjax_autodiff::vjp(program, active));
-        Split { forward, map: backward, out_active }
+    pub fn reverse(program: &Program, active: &[bool], differentiated: usize) -> Split {
+        if differentiated == program.outvars.len() {
+            let Vjp { forward, backward, out_active, .. } = check(rjax_autodiff::vjp(program, active));
+            return Split { forward, map: backward, out_active };
+        }
+        let Linearized { primal, mut linear, num_residuals, mut out_active } =
+            check(rjax_autodiff::linearize(program, active));
+        out_active.truncate(differentiated);
+        linear.outvars.truncate(out_active.iter().filter(|&&active| active).count());
+        let map = check(rjax_autodiff::transpose(&linear.dce(), num_residuals));
+        Split { forward: primal, map, out_active }.without_unused_residuals(program.outvars.len())
+    }
+
+    /// Drops residuals that the map does not use.
+    fn without_unused_residuals(mut self, outputs: usize) -> Split {
+        let residuals = self.forward.outvars.split_off(outputs);
+        let used: HashSet<Var> = self
+            .map
+            .eqns
+            .iter()
+            .flat_map(|eqn| &eqn.inputs)
+            .chain(&self.map.outvars)
+            .filter_map(|atom| atom.var())
+            .collect();
+        let directions = self.map.invars.split_off(residuals.len());
+        let (kept, residuals): (Vec<Var>, Vec<Atom>) =
+            self.map.invars.iter().copied().zip(residuals).filter(|(var, _)| used.contains(var)).unzip();
+        self.map.invars = [kept, directions].concat();
+        self.forward.outvars.extend(residuals);
+        Split { forward: self.forward.dce(), map: self.map.dce(), out_active: self.out_active }
     }
 
     /// Runs the function: its outputs, and the residuals that the map needs.

@@ -3,7 +3,7 @@
 use rjax_ir::{ErrorKind, Scalar};
 
 use super::differentiate::{Split, fill_zeros, require_inexact};
-use super::{derived_name, rebuild, stop_gradient};
+use super::{derived_name, rebuild};
 use crate::error::fail_with;
 use crate::trace::{self, Input, Scope};
 use crate::tree::collect;
@@ -150,12 +150,10 @@ fn differentiate<'f, I: Args, R: 'f, Aux: Tree, S: Wrt<I>>(
         S::set(&mut arguments, wrt.rebuild(&mut arrays.iter().cloned()));
         let (loss, aux) = split(fun.apply(arguments.refs()));
         require_scalar(transform, fun, &loss);
-        // Auxiliary results are not differentiated.
-        let extra = tree::leaves(&aux).into_iter().map(|x| stop_gradient(&x));
-        (std::iter::once(loss).chain(extra).collect(), aux)
+        (std::iter::once(loss).chain(tree::leaves(&aux)).collect(), aux)
     });
     let active: Vec<bool> = (0..traced.program.invars.len()).map(|i| i < leaves.len()).collect();
-    let reverse = Split::reverse(&traced.program, &active);
+    let reverse = Split::reverse(&traced.program, &active, 1);
     let inputs: Vec<Array> = leaves.iter().map(|x| (*x).clone()).chain(traced.captures).collect();
     let (mut outputs, residuals) = reverse.run(&inputs, &traced.weak);
     let gradients = if reverse.out_active[0] {
@@ -201,6 +199,7 @@ fn require_scalar<'f, I: Args, R>(transform: &str, fun: &Fun<'f, I, R>, loss: &A
 /// let abs = |x: &Array| if *x > 0.0 { x.clone() } else { -x };
 /// assert_eq!(grad(abs)(&Array::scalar(-3.0f32)).item::<f32>(), -1.0);
 /// ```
+#[track_caller]
 pub fn grad<'f, I: Args + ArgAt<0>, M>(f: impl IntoFun<'f, I, Array, M>) -> Fun<'f, I, <I as ArgAt<0>>::At> {
     grad_argnums(f, Arg::<0>)
 }
@@ -215,6 +214,7 @@ pub fn grad<'f, I: Args + ArgAt<0>, M>(f: impl IntoFun<'f, I, Array, M>) -> Fun<
 /// let (dx, dy) = grad_argnums(f, (Arg::<0>, Arg::<1>))(&x, &y);
 /// assert_eq!((dx.item::<f32>(), dy.item::<f32>()), (25.0, 30.0));
 /// ```
+#[track_caller]
 pub fn grad_argnums<'f, I: Args, S: Wrt<I>, M>(f: impl IntoFun<'f, I, Array, M>, wrt: S) -> Fun<'f, I, S::Out> {
     let _ = wrt;
     let fun = f.into_fun();
@@ -224,6 +224,7 @@ pub fn grad_argnums<'f, I: Args, S: Wrt<I>, M>(f: impl IntoFun<'f, I, Array, M>,
 }
 
 /// The value and the gradient by the first argument.
+#[track_caller]
 pub fn value_and_grad<'f, I: Args + ArgAt<0>, M>(
     f: impl IntoFun<'f, I, Array, M>,
 ) -> Fun<'f, I, (Array, <I as ArgAt<0>>::At)> {
@@ -231,6 +232,7 @@ pub fn value_and_grad<'f, I: Args + ArgAt<0>, M>(
 }
 
 /// The value and the gradient by the arguments named.
+#[track_caller]
 pub fn value_and_grad_argnums<'f, I: Args, S: Wrt<I>, M>(
     f: impl IntoFun<'f, I, Array, M>,
     wrt: S,
@@ -245,6 +247,7 @@ pub fn value_and_grad_argnums<'f, I: Args, S: Wrt<I>, M>(
 }
 
 /// The gradient of a function that returns a scalar and something more, which is returned beside the gradient.
+#[track_caller]
 pub fn grad_with_aux<'f, I: Args + ArgAt<0>, Aux: Tree, M>(
     f: impl IntoFun<'f, I, (Array, Aux), M>,
 ) -> Fun<'f, I, (<I as ArgAt<0>>::At, Aux)> {
@@ -256,6 +259,7 @@ pub fn grad_with_aux<'f, I: Args + ArgAt<0>, Aux: Tree, M>(
 }
 
 /// The value, something more, and the gradient: `((value, aux), gradient)`.
+#[track_caller]
 pub fn value_and_grad_with_aux<'f, I: Args + ArgAt<0>, Aux: Tree, M>(
     f: impl IntoFun<'f, I, (Array, Aux), M>,
 ) -> Fun<'f, I, ((Array, Aux), <I as ArgAt<0>>::At)> {

@@ -101,6 +101,7 @@ fn zero_block(output: &Aval, leaf: &Array) -> Array {
 /// let j = jacfwd(|x: &Array| x * x)(&jnp::array([1.0, 2.0]));
 /// assert_eq!(j.to_vec::<f32>(), [2.0, 0.0, 0.0, 4.0]);
 /// ```
+#[track_caller]
 pub fn jacfwd<'f, I: Args + ArgAt<0>, R: Tree, M>(
     f: impl IntoFun<'f, I, R, M>,
 ) -> Fun<'f, I, R::Jacobian<<I as ArgAt<0>>::At>> {
@@ -126,13 +127,16 @@ pub fn jacfwd<'f, I: Args + ArgAt<0>, R: Tree, M>(
 
 /// The Jacobian by the first argument, one row at a time (reverse mode): best where there are more arguments than results.
 /// The result is as for [`jacfwd`].
+#[track_caller]
 pub fn jacrev<'f, I: Args + ArgAt<0>, R: Tree, M>(
     f: impl IntoFun<'f, I, R, M>,
 ) -> Fun<'f, I, R::Jacobian<<I as ArgAt<0>>::At>> {
     let fun = f.into_fun();
     Fun::new(derived_name("jacrev", fun.name()), move |arguments: I::Refs<'_>| {
         let Parts { out, wrt, leaves, outputs, residuals, split } =
-            parts::<I, R, Arg<0>>("jacrev", &fun, arguments, Split::reverse);
+            parts::<I, R, Arg<0>>("jacrev", &fun, arguments, |program, active| {
+                Split::reverse(program, active, program.outvars.len())
+            });
         let mut position = 0;
         let rows = outputs.iter().zip(&split.out_active).map(|(output, &active)| {
             if !active {
@@ -148,6 +152,7 @@ pub fn jacrev<'f, I: Args + ArgAt<0>, R: Tree, M>(
 }
 
 /// The same as [`jacrev`].
+#[track_caller]
 pub fn jacobian<'f, I: Args + ArgAt<0>, R: Tree, M>(
     f: impl IntoFun<'f, I, R, M>,
 ) -> Fun<'f, I, R::Jacobian<<I as ArgAt<0>>::At>> {
@@ -161,6 +166,7 @@ pub fn jacobian<'f, I: Args + ArgAt<0>, R: Tree, M>(
 /// let h = hessian(|x: &Array| (x * x * x).sum(..))(&jnp::array([1.0, 2.0]));
 /// assert_eq!(h.to_vec::<f32>(), [6.0, 0.0, 0.0, 12.0]);
 /// ```
+#[track_caller]
 pub fn hessian<'f, I: Args + ArgAt<0>, R: Tree, M>(
     f: impl IntoFun<'f, I, R, M>,
 ) -> Fun<'f, I, <R::Jacobian<<I as ArgAt<0>>::At> as Tree>::Jacobian<<I as ArgAt<0>>::At>> {

@@ -87,6 +87,7 @@ impl Hasher for WordHasher {
 /// f(&Array::scalar(1.0f32));
 /// assert_eq!(f.cache_misses(), 1);
 /// ```
+#[track_caller]
 pub fn jit<'f, I: Args, R: Tree, M>(f: impl IntoFun<'f, I, R, M>) -> Jit<'f, I, R> {
     Jit::new(f.into_fun(), None)
 }
@@ -126,6 +127,7 @@ impl<'f, I: Args, R: Tree> From<Jit<'f, I, R>> for Fun<'f, I, R> {
 }
 
 impl<'f, I: Args, R: Tree> Jit<'f, I, R> {
+    #[track_caller]
     fn new(fun: Fun<'f, I, R>, donated: Option<I::Axes>) -> Jit<'f, I, R> {
         let name = fun.name().clone();
         let state = Rc::new(State { fun, donated, cache: RefCell::default(), misses: RefCell::default() });
@@ -146,6 +148,7 @@ impl<'f, I: Args, R: Tree> Jit<'f, I, R> {
     /// }
     /// assert_eq!(state.to_vec::<f32>(), [3.0; 3]);
     /// ```
+    #[track_caller]
     pub fn donate(self, arguments: I::Axes) -> Jit<'f, I, R> {
         Jit::new(self.state.fun.clone(), Some(arguments))
     }

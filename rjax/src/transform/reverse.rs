@@ -3,7 +3,7 @@
 use rjax_ir::ErrorKind;
 
 use super::differentiate::{Split, fill_zeros, inexact, require_inexact, require_types};
-use super::{derived_name, rebuild, stop_gradient, trace_fun};
+use super::{derived_name, rebuild, trace_fun};
 use crate::error::{check, fail_with};
 use crate::fun::{argument_leaves, leaf_name};
 use crate::trace::{self, Input, Scope};
@@ -39,16 +39,11 @@ pub fn vjp_with_aux<'f, I: Args, R: Tree, Aux: Tree, M>(
 ) -> (R, Fun<'static, (R,), I>, Aux) {
     let fun = f.into_fun();
     let leaves = argument_leaves::<I>(primals);
-    let not_differentiated: Fun<'f, I, (R, Aux)> = Fun::new(fun.name().clone(), move |arguments: I::Refs<'_>| {
-        let (out, aux) = fun.apply(arguments);
-        (out, stop_gradient(&aux))
-    });
-    let fun = not_differentiated;
     let (traced, (out, aux)) = trace_fun(Scope::new("vjp", fun.name()), &fun, primals, |_, x| Input::known(x));
     let results = collect(|v| out.visit(v)).len();
     let active = inexact(&leaves);
     let mask: Vec<bool> = active.iter().copied().chain(traced.captures.iter().map(|_| false)).collect();
-    let split = Split::reverse(&traced.program, &mask);
+    let split = Split::reverse(&traced.program, &mask, results);
     let inputs: Vec<Array> = leaves.into_iter().cloned().chain(traced.captures).collect();
     let (mut outputs, residuals) = split.run(&inputs, &traced.weak);
     let extra = rebuild(&aux, outputs.split_off(results));

@@ -41,11 +41,13 @@ impl Default for VmapOptions {
 /// let y = jnp::array([1.0, 10.0]);
 /// assert_eq!(vmap(dot, axes![0, _])(&rows, &y).to_vec::<f32>(), [21.0, 43.0]);
 /// ```
+#[track_caller]
 pub fn vmap<'f, I: Args, R: Tree, M>(f: impl IntoFun<'f, I, R, M>, in_axes: I::Axes) -> Fun<'f, I, R> {
     vmap_with(f, in_axes, VmapOptions::default())
 }
 
 /// As [`vmap`] with options.
+#[track_caller]
 pub fn vmap_with<'f, I: Args, R: Tree, M>(
     f: impl IntoFun<'f, I, R, M>,
     in_axes: I::Axes,
