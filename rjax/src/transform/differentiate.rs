@@ -86,6 +86,7 @@ pub(super) fn inexact(leaves: &[&Array]) -> Vec<bool> {
 }
 
 /// Refuses leaves that have no derivative, by name.
+#[track_caller]
 pub(super) fn require_inexact<'a>(transform: &str, leaves: impl IntoIterator<Item = (&'a Array, String)>) {
     for (leaf, name) in leaves {
         if !leaf.dtype().is_inexact() {
@@ -102,6 +103,7 @@ pub(super) fn require_inexact<'a>(transform: &str, leaves: impl IntoIterator<Ite
 }
 
 /// Checks that tangents (or cotangents) have the types of what they belong to.
+#[track_caller]
 pub(super) fn require_types<'a, I: Args>(
     transform: &str,
     what: &str,
