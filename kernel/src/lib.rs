@@ -15,12 +15,14 @@ mod interpret;
 pub mod kir;
 mod lower;
 mod memory;
+mod nests;
 mod schedule;
 mod shapes;
 
 use rjax_ir::{Program, Result};
 
 pub use interpret::{interpret, interpret_with_print};
+pub use nests::nests;
 
 /// A program as a module: fused, lowered, and with a place for every array.
 ///

@@ -76,6 +76,7 @@ pub(crate) fn group(graph: &Graph<'_>, fusion: &Fusion, roots: &[NodeId], stored
 /// The kernel of a node that stores its results in a way of its own.
 pub(crate) fn own_step(graph: &Graph<'_>, fusion: &Fusion, id: NodeId) -> Result<Lowered> {
     let mut w = Writer::new(graph, fusion);
+    w.class = class(graph.node(id).op);
     match graph.node(id).op {
         Op::Concatenate { axis } => w.concatenate(id, *axis)?,
         Op::Cumulative(cumulative) => w.cumulative(id, cumulative)?,
@@ -129,6 +130,52 @@ pub(crate) fn own_step(graph: &Graph<'_>, fusion: &Fusion, id: NodeId) -> Result
     Ok(w.finish())
 }
 
+/// The class of a nest that computes an op.
+pub(crate) fn class(op: &Op) -> Class {
+    match op {
+        Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Compare(_)
+        | Op::Select
+        | Op::Clamp
+        | Op::RegularizedIncompleteBeta
+        | Op::Convert { .. }
+        | Op::Bitcast { .. }
+        | Op::ReducePrecision { .. }
+        | Op::IntegerPow { .. }
+        | Op::StopGradient
+        | Op::Name { .. }
+        | Op::OptimizationBarrier
+        | Op::BroadcastInDim { .. }
+        | Op::Reshape { .. }
+        | Op::Transpose { .. }
+        | Op::Slice(_)
+        | Op::Pad { .. }
+        | Op::Concatenate { .. }
+        | Op::Reverse { .. }
+        | Op::Iota { .. }
+        | Op::DynamicSlice { .. }
+        | Op::DynamicUpdateSlice
+        | Op::Threefry2x32
+        | Op::Call { .. }
+        | Op::CustomJvp(_)
+        | Op::CustomVjp(_)
+        | Op::CustomLinear(_)
+        | Op::Remat(_)
+        | Op::DebugPrint(_)
+        | Op::Collective(_) => Class::Map,
+        Op::Reduce { .. } | Op::GeneralReduce { .. } | Op::ArgReduce(_) => Class::Reduce,
+        Op::DotGeneral(_) => Class::Contract,
+        Op::Conv(_)
+        | Op::ReduceWindow { .. }
+        | Op::GeneralReduceWindow { .. }
+        | Op::SelectAndScatterAdd(_)
+        | Op::SelectAndGatherAdd(_) => Class::Window,
+        Op::Cumulative(_) | Op::Sort(_) | Op::TopK { .. } | Op::Cond { .. } | Op::While(_) | Op::Scan(_) => Class::Scan,
+        Op::Gather(_) | Op::Scatter(_) => Class::GatherScatter,
+    }
+}
+
 impl<'a, 'p> Writer<'a, 'p> {
     fn new(graph: &'a Graph<'p>, fusion: &'a Fusion) -> Writer<'a, 'p> {
         Writer {
@@ -145,10 +192,6 @@ impl<'a, 'p> Writer<'a, 'p> {
 
     fn finish(self) -> Lowered {
         Lowered { kernel: self.b.finish(self.class), args: self.args }
-    }
-
-    fn is(&mut self, class: Class) {
-        self.class = self.class.max(class);
     }
 
     fn shape(&self, value: ValueId) -> &'a Shape {
@@ -352,6 +395,7 @@ impl<'a, 'p> Writer<'a, 'p> {
     /// The elements of a node's results at a position.
     fn compute(&mut self, id: NodeId, at: &[Index]) -> Result<Vec<Element>> {
         let node = self.graph.node(id);
+        self.class = self.class.max(class(node.op));
         let elements = match node.op {
             Op::Unary(_)
             | Op::Binary(_)

@@ -6,11 +6,10 @@ use super::Writer;
 use super::element::Element;
 use super::reduce::merge;
 use crate::graph::NodeId;
-use crate::kir::{Class, Index, Order, Reg};
+use crate::kir::{Index, Order, Reg};
 
 impl Writer<'_, '_> {
     pub(super) fn arg_reduce(&mut self, id: NodeId, arg: &ArgReduce, at: &[Index]) -> Result<Element> {
-        self.is(Class::Reduce);
         let x = self.graph.node(id).inputs[0];
         let dtype = self.graph.aval(x).dtype;
         let reducer = if arg.largest { Reducer::Max } else { Reducer::Min };

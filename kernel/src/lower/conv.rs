@@ -6,11 +6,10 @@ use super::Writer;
 use super::element::Element;
 use super::window::Padded;
 use crate::graph::NodeId;
-use crate::kir::{Class, Index, Order};
+use crate::kir::{Index, Order};
 
 impl Writer<'_, '_> {
     pub(super) fn conv(&mut self, id: NodeId, conv: &Conv, at: &[Index]) -> Result<Element> {
-        self.is(Class::Window);
         let node = self.graph.node(id);
         let (lhs, rhs, y) = (node.inputs[0], node.inputs[1], node.outputs[0]);
         let (lhs_shape, rhs_shape, out_shape) = (self.shape(lhs), self.shape(rhs), self.shape(y));

@@ -5,14 +5,13 @@ use rjax_ir::{Binary, Compare, Cumulative, CumulativeKind, DType, Reducer, Resul
 use super::Writer;
 use super::element::Element;
 use crate::graph::NodeId;
-use crate::kir::{Access, Class, Index, Order, Reg};
+use crate::kir::{Access, Index, Order, Reg};
 
 /// How many values are added one by one before their sum joins the sum of all before, so that errors do not pile up.
 const BLOCK: usize = 256;
 
 impl Writer<'_, '_> {
     pub(super) fn cumulative(&mut self, id: NodeId, cumulative: &Cumulative) -> Result<()> {
-        self.is(Class::Scan);
         let node = self.graph.node(id);
         let (x, y) = (node.inputs[0], node.outputs[0]);
         let aval = self.graph.aval(x);

@@ -8,7 +8,7 @@ use rjax_ir::{Binary, DType, DotGeneral, Op, Result};
 use super::Writer;
 use super::element::Element;
 use crate::graph::{Graph, NodeId, Source, ValueId};
-use crate::kir::{Class, GemmAxis, Index, Order};
+use crate::kir::{GemmAxis, Index, Order};
 use crate::shapes::reshape_strides;
 
 /// An array in memory seen through strides, in elements.
@@ -212,7 +212,6 @@ fn through(graph: &Graph<'_>, id: NodeId, view: &Strided) -> Option<Strided> {
 impl Writer<'_, '_> {
     /// The dot as loops, for what the routine does not do: integers, complex numbers, mixed dtypes, scattered summed axes.
     pub(super) fn dot_general(&mut self, id: NodeId, dot: &DotGeneral, at: &[Index]) -> Result<Element> {
-        self.is(Class::Contract);
         let node = self.graph.node(id);
         let (lhs, rhs) = (node.inputs[0], node.inputs[1]);
         let (lhs_shape, rhs_shape) = (self.shape(lhs), self.shape(rhs));

@@ -5,11 +5,10 @@ use rjax_ir::{Compare, DType, Gather, IndexMode, Result, Scalar};
 use super::Writer;
 use super::element::Element;
 use crate::graph::{NodeId, ValueId};
-use crate::kir::{Class, Index, Reg};
+use crate::kir::{Index, Reg};
 
 impl Writer<'_, '_> {
     pub(super) fn gather(&mut self, id: NodeId, gather: &Gather, at: &[Index]) -> Result<Element> {
-        self.is(Class::GatherScatter);
         let node = self.graph.node(id);
         let (x, indices) = (node.inputs[0], node.inputs[1]);
         let rank = self.shape(x).rank();

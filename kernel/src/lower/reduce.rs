@@ -5,11 +5,10 @@ use rjax_ir::{DType, Reducer, Result};
 use super::Writer;
 use super::element::Element;
 use crate::graph::NodeId;
-use crate::kir::{Class, Index, Order};
+use crate::kir::{Index, Order};
 
 impl Writer<'_, '_> {
     pub(super) fn reduce(&mut self, id: NodeId, reducer: Reducer, axes: &[usize], at: &[Index]) -> Result<Element> {
-        self.is(Class::Reduce);
         let x = self.graph.node(id).inputs[0];
         let dtype = self.graph.aval(x).dtype;
         let accumulator = dtype.accumulator();
@@ -26,7 +25,6 @@ impl Writer<'_, '_> {
     }
 
     pub(super) fn general_reduce(&mut self, id: NodeId, axes: &[usize], at: &[Index]) -> Result<Vec<Element>> {
-        self.is(Class::Reduce);
         let node = self.graph.node(id);
         let (operands, inits) = node.inputs.split_at(node.inputs.len() / 2);
         let dtypes: Vec<DType> = operands.iter().map(|&x| self.graph.aval(x).dtype).collect();

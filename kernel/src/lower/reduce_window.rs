@@ -5,7 +5,7 @@ use rjax_ir::{DType, Reducer, Result, Window};
 use super::Writer;
 use super::element::Element;
 use crate::graph::NodeId;
-use crate::kir::{Class, Index, Order};
+use crate::kir::{Index, Order};
 
 impl Writer<'_, '_> {
     pub(super) fn reduce_window(
@@ -15,7 +15,6 @@ impl Writer<'_, '_> {
         window: &Window,
         at: &[Index],
     ) -> Result<Element> {
-        self.is(Class::Window);
         let node = self.graph.node(id);
         let (x, y) = (node.inputs[0], node.outputs[0]);
         let dtype = self.graph.aval(x).dtype;
@@ -38,7 +37,6 @@ impl Writer<'_, '_> {
 
     /// Positions in the padding do not take part.
     pub(super) fn general_reduce_window(&mut self, id: NodeId, window: &Window, at: &[Index]) -> Result<Vec<Element>> {
-        self.is(Class::Window);
         let node = self.graph.node(id);
         let (operands, inits) = node.inputs.split_at(node.inputs.len() / 2);
         let y = node.outputs[0];

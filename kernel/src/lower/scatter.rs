@@ -6,12 +6,11 @@ use super::Writer;
 use super::element::Element;
 use super::reduce::merge;
 use crate::graph::NodeId;
-use crate::kir::{Access, Class, Index, Order};
+use crate::kir::{Access, Index, Order};
 
 impl Writer<'_, '_> {
     /// Windows are applied one after the other, in row-major order of the indices, by one thread: they may overlap.
     pub(super) fn scatter(&mut self, id: NodeId, scatter: &Scatter) -> Result<()> {
-        self.is(Class::GatherScatter);
         let node = self.graph.node(id);
         let (x, indices, updates, y) = (node.inputs[0], node.inputs[1], node.inputs[2], node.outputs[0]);
         let rank = self.shape(x).rank();

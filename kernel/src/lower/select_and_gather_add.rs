@@ -5,7 +5,7 @@ use rjax_ir::{Binary, DType, Result, SelectAndGatherAdd, Unary};
 use super::Writer;
 use super::element::Element;
 use crate::graph::NodeId;
-use crate::kir::{Class, Index, Order};
+use crate::kir::{Index, Order};
 
 impl Writer<'_, '_> {
     pub(super) fn select_and_gather_add(
@@ -14,7 +14,6 @@ impl Writer<'_, '_> {
         select: &SelectAndGatherAdd,
         at: &[Index],
     ) -> Result<Element> {
-        self.is(Class::Window);
         let node = self.graph.node(id);
         let (tangents, operand, y) = (node.inputs[0], node.inputs[1], node.outputs[0]);
         let dtype = self.graph.aval(operand).dtype;

@@ -5,13 +5,12 @@ use rjax_ir::{Binary, Result, SelectAndScatterAdd, Unary};
 use super::Writer;
 use super::element::Element;
 use crate::graph::NodeId;
-use crate::kir::{Access, Class, Index, Order};
+use crate::kir::{Access, Index, Order};
 
 impl Writer<'_, '_> {
     /// Goes over the windows that cover an element, rather than over the windows: no two elements are written by one iteration, and
     /// sums are kept in registers. An element belongs to at most `ceil(dimension / stride)` windows along an axis.
     pub(super) fn select_and_scatter_add(&mut self, id: NodeId, select: &SelectAndScatterAdd) -> Result<()> {
-        self.is(Class::Window);
         let node = self.graph.node(id);
         let (source, operand, y) = (node.inputs[0], node.inputs[1], node.outputs[0]);
         let aval = self.graph.aval(operand);
