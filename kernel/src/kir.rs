@@ -297,8 +297,8 @@ pub enum Class {
 /// A caller may split `0..range.extent` into parts and run them in any order or at the same time: all iterations of the
 /// range write different elements and read none that others write.
 ///
-/// Two parameters may be the same memory only if one is read and the other written, and in every iteration of the innermost loop
-/// around them the only load of the one and the only store of the other are at the same index, the load first.
+/// Two parameters may be the same memory only if one is read and the other written, each by a single instruction, the load first:
+/// either both at the same index in one block, or, in a kernel of extent 1, both at the same constant index.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Kernel {
     /// The class of the nest.

@@ -205,7 +205,12 @@ fn in_place_pairs(kernel: &Kernel) -> Vec<(usize, usize)> {
         let Some((block, load, index)) = single(r) else { continue };
         for (w, written) in kernel.params.iter().enumerate().filter(|(_, p)| p.access == Access::Write) {
             let same_size = read.len == written.len && read.dtype.size() == written.dtype.size();
-            let same_place = single(w).is_some_and(|(b, store, i)| b == block && i == index && load < store);
+            let same_place = single(w).is_some_and(|(b, store, i)| {
+                let before = b == block && load < store;
+                // Loads of scalars are hoisted out of the one iteration.
+                let hoisted = block == 0 && b > 0 && kernel.range.extent == 1 && index.as_constant().is_some();
+                i == index && (before || hoisted)
+            });
             if same_size && same_place {
                 pairs.push((r, w));
             }

@@ -156,7 +156,7 @@ impl Display for ComplexOp {
 
 impl Order {
     /// The word printed before a loop's body.
-    const fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Order::Sequential => "",
             Order::Vector => " vector",

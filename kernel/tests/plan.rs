@@ -1,0 +1,220 @@
+//! What fusion and the buffer plan must achieve, program by program; each program also computes what it means.
+
+use rjax_ir::{Aval, Builder, DType, Program, Shape, Tensor, Unary, eval, with_element};
+use rjax_kernel::kir::{Module, Order, Space, Stmt};
+use rjax_kernel::{Options, interpret, nests, plan};
+
+/// Positive values that all differ.
+fn values(aval: &Aval, seed: usize) -> Tensor {
+    let size = aval.size();
+    with_element!(aval.dtype, T => {
+        let values = (0..size).map(|i| {
+            let x = ((i * 7 + seed * 5) % 11) as f64 / if aval.dtype.is_float() { 8.0 } else { 1.0 };
+            <T as rjax_ir::Element>::from_c128(rjax_ir::Complex128::new(x, 0.0))
+        });
+        Tensor::from_vec(aval.shape.clone(), values.collect::<Vec<T>>())
+    })
+}
+
+fn planned(text: &str, donate: &[bool]) -> Module {
+    let program = Program::parse(text, "test").unwrap_or_else(|e| panic!("{e}"));
+    let module = plan(&program, &Options { donate: donate.to_vec(), ..Options::default() }).unwrap();
+    let inputs: Vec<Tensor> = program.in_avals().iter().enumerate().map(|(i, aval)| values(aval, i)).collect();
+    let expected = eval(&program, &inputs).unwrap();
+    for (found, expected) in interpret(&module, &inputs).iter().zip(&expected) {
+        assert_eq!(found.aval(), expected.aval());
+        for i in 0..found.shape().size() {
+            let (f, e) = (found.get(i).to_f64(), expected.get(i).to_f64());
+            assert!(
+                (f - e).abs() <= 1e-5 * e.abs().max(1.0) || f == e || f.is_nan() && e.is_nan(),
+                "{f} for {e}\n{module}"
+            );
+        }
+    }
+    module
+}
+
+fn copies(stmts: &[Stmt]) -> usize {
+    let inner = |blocks: &[&[Stmt]]| blocks.iter().map(|block| copies(block)).sum::<usize>();
+    stmts
+        .iter()
+        .map(|stmt| match stmt {
+            Stmt::Copy { .. } => 1,
+            Stmt::While { condition, body, .. } => inner(&[condition, body]),
+            Stmt::For { body, .. } => inner(&[body]),
+            Stmt::Switch { branches, .. } => branches.iter().map(|branch| copies(branch)).sum(),
+            Stmt::Launch { .. } | Stmt::Print { .. } | Stmt::Gemm(_) | Stmt::Sort(_) | Stmt::TopK(_) => 0,
+        })
+        .sum()
+}
+
+#[test]
+fn elementwise_chains_are_one_vector_loop() {
+    let module = planned(
+        "{ lambda ; a:f32[3,4] b:f32[3,4]. let c:f32[3,4] = sin a; d:f32[3,4] = mul c b; e:f32[3,4] = add d c in (e,) }",
+        &[],
+    );
+    assert_eq!(module.launches(), 1);
+    assert_eq!(module.kernels[0].range.extent, 12, "both axes are one loop");
+    assert_eq!(module.arena_bytes, 0);
+    assert!(module.to_string().contains("vector {"), "{module}");
+}
+
+#[test]
+fn results_that_share_work_share_a_kernel() {
+    let module = planned(
+        "{ lambda ; p:f32[8] m:f32[8] v:f32[8] g:f32[8]. let
+            h:f32[8] = broadcast_in_dim[broadcast_dimensions=() shape=(8,)] 0.5:f32
+            a:f32[8] = mul m h
+            m2:f32[8] = add a g
+            gg:f32[8] = mul g g
+            b:f32[8] = mul v h
+            v2:f32[8] = add b gg
+            s:f32[8] = sqrt v2
+            u:f32[8] = div m2 s
+            p2:f32[8] = sub p u
+        in (p2, m2, v2) }",
+        &[true, true, true, false],
+    );
+    assert_eq!(module.launches(), 1, "{module}");
+    let places: Vec<Space> = module.results.iter().map(|b| module.buffers[b.index()].space).collect();
+    assert_eq!(
+        places,
+        [Space::Input(0), Space::Input(1), Space::Input(2)],
+        "donated memory is used in place\n{module}"
+    );
+}
+
+#[test]
+fn a_row_reduction_and_what_follows_are_one_kernel() {
+    let module = planned(
+        "{ lambda ; a:f32[4,6]. let
+            s:f32[4] = reduce_sum[axes=(1,)] a
+            b:f32[4,6] = broadcast_in_dim[broadcast_dimensions=(0,) shape=(4,6)] s
+            c:f32[4,6] = div a b
+        in (c,) }",
+        &[],
+    );
+    assert_eq!(module.launches(), 1, "{module}");
+    assert_eq!(module.kernels[0].range.extent, 4);
+}
+
+#[test]
+fn reshapes_and_transposes_of_arrays_need_no_kernel() {
+    let module = planned(
+        "{ lambda ; a:f32[4,6] b:f32[5,6]. let
+            t:f32[6,4] = transpose[permutation=(1, 0)] a
+            r:f32[6,2,2] = reshape[dimensions=None new_sizes=(6, 2, 2)] t
+            d:f32[2,2,5] = dot_general[dimension_numbers=(([0], [1]), ([], [])) preferred_element_type=f32] r b
+            e:f32[20] = reshape[dimensions=None new_sizes=(20,)] d
+        in (e,) }",
+        &[],
+    );
+    assert_eq!(module.kernels.len(), 0, "{module}");
+    assert_eq!((module.launches(), copies(&module.body)), (1, 0), "{module}");
+}
+
+#[test]
+fn updates_of_a_loop_carry_happen_in_place() {
+    let module = planned(
+        "{ lambda ; x:f32[64] ys:f32[5]. let
+            z:f32[64] = mul x x
+            i0:i32[] = mul 0:i32 0:i32
+            c:f32[64] d:i32[] = scan[
+                jaxpr={ lambda ; a:f32[64] i:i32[] y:f32[]. let
+                    w:f32[1] = dynamic_slice[slice_sizes=(1,)] a i
+                    yb:f32[1] = broadcast_in_dim[broadcast_dimensions=() shape=(1,)] y
+                    u:f32[1] = add w yb
+                    n:i32[] = add i 1:i32
+                    b:f32[64] = dynamic_update_slice a u n
+                in (b, n) }
+                length=5 num_carry=2 num_consts=0 reverse=False
+            ] z i0 ys
+        in (c,) }",
+        &[],
+    );
+    assert_eq!(copies(&module.body), 0, "{module}");
+    assert!(module.arena_bytes <= 128, "{module}");
+}
+
+#[test]
+fn carried_values_may_trade_places() {
+    let module = planned(
+        "{ lambda ; x:f32[3] y:f32[3]. let
+            a:f32[3] b:f32[3] = scan[
+                jaxpr={ lambda ; p:f32[3] q:f32[3]. let in (q, p) }
+                length=3 num_carry=2 num_consts=0 reverse=False
+            ] x y
+        in (a, b) }",
+        &[],
+    );
+    assert!(copies(&module.body) >= 4, "{module}");
+}
+
+#[test]
+fn elementwise_carries_are_computed_in_place() {
+    let module = planned(
+        "{ lambda ; x:f32[30]. let
+            a:f32[30] i:i32[] = while[
+                cond_jaxpr={ lambda ; p:f32[30] i:i32[]. let c:bool[] = lt i 4:i32 in (c,) } cond_nconsts=0
+                body_jaxpr={ lambda ; p:f32[30] i:i32[]. let q:f32[30] = mul p p; j:i32[] = add i 1:i32 in (q, j) } body_nconsts=0
+            ] x 0:i32
+        in (a,) }",
+        &[],
+    );
+    assert_eq!(copies(&module.body), 1, "only the input is copied\n{module}");
+}
+
+#[test]
+fn equal_layers_share_kernels() {
+    let mut b = Builder::new();
+    let x = b.input(Aval::new(DType::F32, [8, 8]));
+    let mut y = x;
+    for _ in 0..6 {
+        y = b.dot_general(y, x, (&[1], &[0]), (&[], &[]), DType::F32);
+        y = b.unary(Unary::Tanh, y);
+    }
+    let module = plan(&b.finish(vec![y]), &Options::default()).unwrap();
+    assert_eq!((module.launches(), module.kernels.len()), (12, 1), "{module}");
+}
+
+#[test]
+fn dead_temporaries_are_used_again() {
+    let mut b = Builder::new();
+    let x = b.input(Aval::new(DType::F32, [32, 32]));
+    let y = (0..10).fold(x, |y, _| b.dot_general(y, x, (&[1], &[0]), (&[], &[]), DType::F32));
+    let module = plan(&b.finish(vec![y]), &Options::default()).unwrap();
+    assert_eq!(module.arena_bytes, 2 * 32 * 32 * 4, "{module}");
+}
+
+#[test]
+fn long_sums_are_exact_to_a_few_units() {
+    let mut b = Builder::new();
+    let x = b.input(Aval::new(DType::F32, [100_000]));
+    let total = b.reduce_sum(x, &[0]);
+    let module = plan(&b.finish(vec![total]), &Options::default()).unwrap();
+    let found = interpret(&module, &[Tensor::from_vec([100_000], vec![0.1f32; 100_000])])[0].get(0).to_f64();
+    let exact = 0.1f32 as f64 * 1e5;
+    assert!((found - exact).abs() < 4.0 * 1e4 * f32::EPSILON as f64, "{found} for {exact}");
+}
+
+#[test]
+fn nothing_runs_for_empty_arrays() {
+    let module =
+        planned("{ lambda ; a:f32[0,4]. let b:f32[0,4] = sin a; c:f32[4] = reduce_sum[axes=(0,)] b in (b, c) }", &[]);
+    assert_eq!(module.launches(), 1, "only the sum, which is zero\n{module}");
+}
+
+#[test]
+fn modules_print_the_same_every_time() {
+    let mut b = Builder::new();
+    let x = b.input(Aval::new(DType::F64, Shape::from([3, 5])));
+    let y = b.unary(Unary::Exp, x);
+    let s = b.reduce_sum(y, &[1]);
+    let program = b.finish(vec![s, y]);
+    let options = Options::default();
+    assert_eq!(plan(&program, &options).unwrap().to_string(), plan(&program, &options).unwrap().to_string());
+    assert_eq!(nests(&program, &options).unwrap(), nests(&program, &options).unwrap());
+    let vectors = |module: &Module| module.to_string().matches(Order::Vector.word()).count();
+    assert!(vectors(&plan(&program, &options).unwrap()) > 0);
+}
