@@ -1,6 +1,7 @@
 //! The interpreter against values that JAX computed (`jax.txt`), and the properties that single cases do not show.
 
 use std::collections::BTreeSet;
+use std::slice;
 
 use crate::text::names;
 use crate::{
@@ -93,7 +94,8 @@ fn elementwise_ops_are_total() {
         for dtype in accepts.iter() {
             let line = specials(dtype);
             let count = line.shape().size();
-            let columns = eval_op(&Op::BroadcastInDim { shape: [count, count].into(), dims: vec![0] }, &[line.clone()]);
+            let columns =
+                eval_op(&Op::BroadcastInDim { shape: [count, count].into(), dims: vec![0] }, slice::from_ref(&line));
             let rows = eval_op(&Op::BroadcastInDim { shape: [count, count].into(), dims: vec![1] }, &[line]);
             let operands = [columns.unwrap()[0].clone(), rows.unwrap()[0].clone()];
             let scalars = operands.clone().map(|x| x.get(0).to_tensor());

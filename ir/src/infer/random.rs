@@ -262,7 +262,8 @@ fn random_case(r: &mut Random) -> (Op, Vec<Aval>) {
                     let Window { dimensions, strides, padding, .. } = window;
                     let scatter = SelectAndScatterAdd { largest: r.chance(50), dimensions, strides, padding };
                     let plain = Op::ReduceWindow { reducer: Reducer::Max, window: scatter.window() };
-                    let source = infer(&plain, &[x.clone()]).map_or(x.clone(), |results| results[0].clone());
+                    let source =
+                        infer(&plain, std::slice::from_ref(&x)).map_or(x.clone(), |results| results[0].clone());
                     (Op::SelectAndScatterAdd(scatter), vec![source, x])
                 }
             }

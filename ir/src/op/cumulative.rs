@@ -107,9 +107,13 @@ fn accumulate_by<T: Copy>(lane: &mut [T], combine: impl Fn(T, T) -> T) {
     }
 }
 
-/// log(exp(x) + exp(y)) as the greater operand plus a correction that cannot overflow. Where the difference is NaN the
-/// operands are equal infinities or one is NaN, and the sum is right.
+/// log(exp(x) + exp(y)) as the greater operand plus a correction that cannot overflow. Where the difference is NaN (which
+/// compares with nothing) the operands are equal infinities or one is NaN, and the sum is right.
 fn log_add_exp<T: ScalarSemantics>(x: T, y: T) -> T {
     let difference = x.sub(y);
-    if difference != difference { x.add(y) } else { x.max(y).add(difference.abs().neg().exp().log1p()) }
+    if difference.partial_order(difference).is_none() {
+        x.add(y)
+    } else {
+        x.max(y).add(difference.abs().neg().exp().log1p())
+    }
 }
