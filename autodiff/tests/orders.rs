@@ -117,3 +117,22 @@ fn value_and_grad_returns_all_outputs_first() {
     let zero = eval(&grad(&constant, None).unwrap(), &[Tensor::from_vec([3], vec![1.0; 3])]).unwrap();
     assert_eq!(zero[0].to_vec::<f64>(), [0.0; 3]);
 }
+
+#[test]
+fn constants_stay_constants() {
+    let mut b = Builder::new();
+    let x = b.input(Aval::new(DType::F64, [2]));
+    let weights = b.constant(Tensor::from_vec([2], vec![3.0, 4.0]));
+    let sine = b.unary(rjax_ir::Unary::Sin, weights);
+    let products = b.mul(x, weights);
+    let scaled = b.mul(products, sine);
+    let square = b.mul(scaled, x);
+    let total = b.reduce_sum(square, &[0]);
+    let program = b.finish(vec![total]);
+    let linearized = rjax_autodiff::linearize(&program, &[true]).unwrap();
+    assert_eq!(linearized.linear.consts.len(), 1, "the weights are repeated, not handed over");
+    let x = Tensor::from_vec([2], vec![1.0, -2.0]);
+    let slopes = eval(&grad(&program, None).unwrap(), &[x]).unwrap()[0].to_vec::<f64>();
+    let expected = [2.0 * 3.0 * 3f64.sin(), -4.0 * 4.0 * 4f64.sin()];
+    assert!(slopes.iter().zip(expected).all(|(s, e)| (s - e).abs() < 1e-14), "{slopes:?}");
+}

@@ -253,7 +253,8 @@ fn general_combiners_have_reverse_mode() {
             w:f64[4] = iota[dimension=0 dtype=f64 shape=(4,)]; z:f64[4] = mul w y; s:f64[] = reduce_sum[axes=(0,)] z in (s,) }",
     );
     let x = Tensor::from_vec([4], vec![0.5, -1.0, 2.0, 2.0]);
-    let slopes = |program: &Program| eval(&grad(program, None).unwrap(), &[x.clone()]).unwrap()[0].to_vec::<f64>();
+    let slopes =
+        |program: &Program| eval(&grad(program, None).unwrap(), std::slice::from_ref(&x)).unwrap()[0].to_vec::<f64>();
     let (found, expected) = (slopes(&combined), slopes(&own));
     assert!(found.iter().zip(&expected).all(|(f, e)| (f - e).abs() < 1e-12), "{found:?} and {expected:?}");
 }

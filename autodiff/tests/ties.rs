@@ -66,7 +66,7 @@ fn select_does_not_guard_its_operands() {
     let program =
         parse("{ lambda ; x:f64[]. let a:bool[] = lt x 1.0:f64; b:f64[] = sqrt x; y:f64[] = select_n a b x in (y,) }");
     let zero = Tensor::scalar(0.0);
-    assert!(eval(&grad(&program, None).unwrap(), &[zero.clone()]).unwrap()[0].get(0).to_f64().is_nan());
+    assert!(eval(&grad(&program, None).unwrap(), std::slice::from_ref(&zero)).unwrap()[0].get(0).to_f64().is_nan());
     assert_eq!(eval(&jvp(&program).unwrap(), &[zero, Tensor::scalar(1.0)]).unwrap()[1].get(0).to_f64(), 1.0);
 }
 
