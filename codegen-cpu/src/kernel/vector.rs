@@ -19,6 +19,15 @@ const PARTIALS: usize = 4;
 /// Bodies of at most this many instructions are unrolled once.
 const SHORT_BODY: usize = 12;
 
+/// One of the vectors of iterations that the body is emitted for.
+struct Iteration<'l> {
+    l: &'l Loop,
+    /// How many vectors of iterations of the same pass come before.
+    copy: usize,
+    /// The registers that the body defines.
+    vectors: HashMap<Reg, Value>,
+}
+
 impl Emitter<'_, '_, '_> {
     /// The lanes in which a loop that may be vectorised can be.
     pub(super) fn lanes_of(&self, l: &Loop) -> Option<Lanes> {
@@ -207,16 +216,16 @@ impl Emitter<'_, '_, '_> {
         self.define(l.variable, variable);
         let mut nexts = vec![BlockArg::from(variable); partials.len()];
         for copy in 0..copies {
-            let mut vectors = HashMap::new();
+            let mut iteration = Iteration { l, copy, vectors: HashMap::new() };
             for (i, carry) in l.carried.iter().enumerate() {
                 let partial = self.ops.builder.block_params(body)[1 + i * copies + copy];
-                vectors.insert(carry.register, partial);
+                iteration.vectors.insert(carry.register, partial);
             }
             for inst in &l.body {
-                self.vector_inst(l, inst, copy, &mut vectors);
+                self.vector_inst(inst, &mut iteration);
             }
             for (i, carry) in l.carried.iter().enumerate() {
-                nexts[i * copies + copy] = vectors[&carry.next].into();
+                nexts[i * copies + copy] = iteration.vectors[&carry.next].into();
             }
         }
         let following = self.ops.builder.ins().iadd_imm_s(variable, step);
@@ -266,50 +275,65 @@ impl Emitter<'_, '_, '_> {
         total
     }
 
-    /// A register as a vector: one of this iteration, or a value from outside repeated.
-    fn vector(&mut self, vectors: &HashMap<Reg, Value>, register: Reg) -> Value {
-        match vectors.get(&register) {
-            Some(&vector) => vector,
-            None => {
-                let value = self.value(register);
-                self.ops.splat(self.dtype(register), value)
-            }
+    /// A register as a vector: one of this iteration, the loop variable, or a value from outside repeated.
+    fn vector(&mut self, iteration: &Iteration<'_>, register: Reg) -> Value {
+        if let Some(&vector) = iteration.vectors.get(&register) {
+            return vector;
         }
+        if register == iteration.l.variable {
+            return self.consecutive(iteration, &Index::reg(register));
+        }
+        let value = self.value(register);
+        self.ops.splat(self.dtype(register), value)
     }
 
-    fn vector_inst(&mut self, l: &Loop, inst: &Inst, copy: usize, vectors: &mut HashMap<Reg, Value>) {
+    /// An index as a vector: consecutive lanes are consecutive iterations.
+    fn consecutive(&mut self, iteration: &Iteration<'_>, index: &Index) -> Value {
+        let lanes = self.ops.lanes.count() as i64;
+        let coefficient = index.coefficient(iteration.l.variable);
+        let first = self.index(&index.offset(coefficient * lanes * iteration.copy as i64));
+        let first = self.ops.splat(DType::I64, first);
+        let mut steps = Vec::with_capacity(16);
+        (0..lanes).for_each(|lane| steps.extend((coefficient * lane).to_le_bytes()));
+        let steps = self.ops.builder.func.dfg.constants.insert(ConstantData::from(steps));
+        let register = self.ops.register(DType::I64);
+        let steps = self.ops.builder.ins().vconst(register, steps);
+        self.ops.builder.ins().iadd(first, steps)
+    }
+
+    fn vector_inst(&mut self, inst: &Inst, iteration: &mut Iteration<'_>) {
         let lanes = self.ops.lanes;
         match inst {
             Inst::Let { result, value } => {
-                let value = self.vector_expr(l, *result, value, copy, vectors);
-                vectors.insert(*result, value);
+                let value = self.vector_expr(*result, value, iteration);
+                iteration.vectors.insert(*result, value);
             }
             Inst::Load { result, param, index, .. } => {
                 let dtype = self.dtype(*result);
                 let (address, offset) = self.address(*param, index);
-                let value = if index.coefficient(l.variable) == 0 {
+                let value = if index.coefficient(iteration.l.variable) == 0 {
                     self.ops.lanes = Lanes::One;
                     let value = self.ops.load(self.flags(*param), dtype, address, offset);
                     self.ops.lanes = lanes;
                     self.ops.splat(dtype, value)
                 } else {
-                    let (address, offset) = self.displaced(address, offset, dtype, copy);
+                    let (address, offset) = self.displaced(address, offset, dtype, iteration.copy);
                     self.ops.load(unaligned(self.flags(*param)), dtype, address, offset)
                 };
-                vectors.insert(*result, value);
+                iteration.vectors.insert(*result, value);
             }
             Inst::Store { param, index, value } => {
                 let dtype = self.kernel.params[param.index()].dtype;
-                let value = self.vector(vectors, *value);
+                let value = self.vector(iteration, *value);
                 let (address, offset) = self.address(*param, index);
-                let (address, offset) = self.displaced(address, offset, dtype, copy);
+                let (address, offset) = self.displaced(address, offset, dtype, iteration.copy);
                 self.ops.store(unaligned(MemFlagsData::trusted()), dtype, value, address, offset);
             }
             Inst::Threefry { results, operands } => {
-                let operands = operands.map(|r| self.vector(vectors, r));
+                let operands = operands.map(|r| self.vector(iteration, r));
                 let words = self.ops.threefry(operands);
-                vectors.insert(results[0], words[0]);
-                vectors.insert(results[1], words[1]);
+                iteration.vectors.insert(results[0], words[0]);
+                iteration.vectors.insert(results[1], words[1]);
             }
             Inst::Complex { .. } | Inst::Loop(_) | Inst::If(_) | Inst::While(_) => {
                 unreachable!("fits: the body is straight-line")
@@ -326,23 +350,11 @@ impl Emitter<'_, '_, '_> {
         }
     }
 
-    fn vector_expr(&mut self, l: &Loop, result: Reg, expr: &Expr, copy: usize, vectors: &HashMap<Reg, Value>) -> Value {
+    fn vector_expr(&mut self, result: Reg, expr: &Expr, iteration: &Iteration<'_>) -> Value {
         let to = self.dtype(result);
         match expr {
             Expr::Const(value) => self.ops.constant(*value),
-            Expr::Index(index) => {
-                // Consecutive lanes are consecutive iterations.
-                let lanes = self.ops.lanes.count() as i64;
-                let coefficient = index.coefficient(l.variable);
-                let first = self.index(&index.offset(coefficient * lanes * copy as i64));
-                let first = self.ops.splat(DType::I64, first);
-                let mut steps = Vec::with_capacity(16);
-                (0..lanes).for_each(|lane| steps.extend((coefficient * lane).to_le_bytes()));
-                let steps = self.ops.builder.func.dfg.constants.insert(ConstantData::from(steps));
-                let register = self.ops.register(DType::I64);
-                let steps = self.ops.builder.ins().vconst(register, steps);
-                self.ops.builder.ins().iadd(first, steps)
-            }
+            Expr::Index(index) => self.consecutive(iteration, index),
             Expr::IndexDiv(..) | Expr::IndexRem(..) => {
                 let lanes = std::mem::replace(&mut self.ops.lanes, Lanes::One);
                 let value = self.expr(result, expr);
@@ -350,38 +362,38 @@ impl Emitter<'_, '_, '_> {
                 self.ops.splat(to, value)
             }
             Expr::Unary(op, x) => {
-                let (dtype, x) = (self.dtype(*x), self.vector(vectors, *x));
+                let (dtype, x) = (self.dtype(*x), self.vector(iteration, *x));
                 self.ops.unary(*op, dtype, x)
             }
             Expr::Binary(op, x, y) => {
                 let dtype = self.dtype(*x);
-                let x = self.vector(vectors, *x);
+                let x = self.vector(iteration, *x);
                 match (op, self.constants[y.index()]) {
                     (Binary::ShiftLeft | Binary::ShiftRightLogical | Binary::ShiftRightArithmetic, Some(amount)) => {
                         self.ops.shift_by(*op, dtype, x, amount.bits()[0])
                     }
                     _ => {
-                        let y = self.vector(vectors, *y);
+                        let y = self.vector(iteration, *y);
                         self.ops.binary(*op, dtype, x, y)
                     }
                 }
             }
             Expr::Compare(op, x, y) => {
                 let dtype = self.dtype(*x);
-                let (x, y) = (self.vector(vectors, *x), self.vector(vectors, *y));
+                let (x, y) = (self.vector(iteration, *x), self.vector(iteration, *y));
                 self.ops.compare(*op, dtype, x, y)
             }
             Expr::Select { condition, on_true, on_false } => {
-                let condition = self.vector(vectors, *condition);
-                let (x, y) = (self.vector(vectors, *on_true), self.vector(vectors, *on_false));
+                let condition = self.vector(iteration, *condition);
+                let (x, y) = (self.vector(iteration, *on_true), self.vector(iteration, *on_false));
                 self.ops.select(condition, x, y)
             }
             Expr::Convert(x) => {
-                let (from, x) = (self.dtype(*x), self.vector(vectors, *x));
+                let (from, x) = (self.dtype(*x), self.vector(iteration, *x));
                 self.ops.convert(from, to, x)
             }
             Expr::Bitcast(x) => {
-                let (from, x) = (self.dtype(*x), self.vector(vectors, *x));
+                let (from, x) = (self.dtype(*x), self.vector(iteration, *x));
                 self.ops.bitcast(from, to, x)
             }
             Expr::ReducePrecision { .. } | Expr::RegularizedIncompleteBeta(_) => {

@@ -135,8 +135,7 @@ fn masked_loads() {
 fn index_arithmetic() {
     let len = 23;
     for order in [Order::Vector, Order::Independent] {
-        let mut k =
-            KernelBuilder::new(Class::Map, &[(DType::I64, len, Access::Write), (DType::I64, len, Access::Write)], len);
+        let mut k = KernelBuilder::new(Class::Map, &[(DType::I64, len, Access::Write); 3], len);
         let variable = k.reg(DType::I64);
         let mut body = vec![];
         if order == Order::Independent {
@@ -147,6 +146,7 @@ fn index_arithmetic() {
         }
         let affine = k.let_(&mut body, DType::I64, Expr::Index(Index::reg(variable).times(-5).offset(7)));
         k.store(&mut body, 1, Index::reg(variable), affine);
+        k.store(&mut body, 2, Index::reg(variable), variable);
         let body = k.over_range(variable, order, body);
         k.kernel.body.push(body);
         let found = build(&module_of(k.kernel)).call(&[]).expect("fits");
@@ -155,6 +155,7 @@ fn index_arithmetic() {
                 assert_eq!(found[0].as_slice::<i64>()[i as usize], i / 3 * 100 + i % 3);
             }
             assert_eq!(found[1].as_slice::<i64>()[i as usize], 7 - 5 * i);
+            assert_eq!(found[2].as_slice::<i64>()[i as usize], i);
         }
     }
 }
