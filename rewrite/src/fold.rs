@@ -1,19 +1,19 @@
 //! Constant folding, by the interpreter, so that folding and running agree to the bit.
 
 use egg::Id;
-use rjax_ir::{Aval, DTypeSet, Op, Scalar, Tensor, eval_op};
+use rjax_ir::{Aval, Op, Scalar, Tensor, eval_op};
 
 use crate::dag::Dag;
-use crate::rules::{Class, Rule};
+use crate::rules::Rule;
 use crate::term::Term;
 
 /// Ops whose operands are the same everywhere.
 pub(crate) static FOLD_UNIFORM: Rule =
-    Rule::fold("fold-uniform", "an op on arrays of equal elements computes one element");
+    Rule::built_in("fold-uniform", "an op on arrays of equal elements computes one element");
 /// Small arrays whose operands are all known.
-pub(crate) static FOLD_CONSTANT: Rule = Rule::fold("fold-constant", "an op on constants is a constant");
+pub(crate) static FOLD_CONSTANT: Rule = Rule::built_in("fold-constant", "an op on constants is a constant");
 /// Data movement of equal elements.
-pub(crate) static MOVE_UNIFORM: Rule = Rule::fold("move-uniform", "moving equal elements changes the shape only");
+pub(crate) static MOVE_UNIFORM: Rule = Rule::built_in("move-uniform", "moving equal elements changes the shape only");
 
 /// The rules of this file.
 pub(crate) static RULES: [&Rule; 3] = [&FOLD_UNIFORM, &FOLD_CONSTANT, &MOVE_UNIFORM];
@@ -122,11 +122,5 @@ fn fold_array(dag: &Dag, op: &Op, inputs: &[Id], aval: &Aval) -> Option<(Folded,
     match uniform(&value, dag.fold_elements) {
         Some(element) => Some((Folded::Term(Term::full(element, &aval.shape)), &FOLD_CONSTANT)),
         None => dag.top_level.then_some((Folded::Array(value), &FOLD_CONSTANT)),
-    }
-}
-
-impl Rule {
-    const fn fold(name: &'static str, identity: &'static str) -> Rule {
-        Rule { name, class: Class::Exact, dtypes: DTypeSet::ANY, roots: &[], identity, grows: false, apply: |_| None }
     }
 }

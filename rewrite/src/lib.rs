@@ -98,11 +98,21 @@ pub struct Options {
     pub growth: usize,
     /// The largest constant, in elements, that folding may create or read.
     pub fold_elements: usize,
+    /// The largest program, in equations, that takes the place of its calls.
+    pub inline: usize,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { tier: Tier::Default, window: 200, passes: 2, iterations: 8, growth: 10, fold_elements: 256 }
+        Options {
+            tier: Tier::Default,
+            window: 200,
+            passes: 2,
+            iterations: 8,
+            growth: 10,
+            fold_elements: 256,
+            inline: 64,
+        }
     }
 }
 

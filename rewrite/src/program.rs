@@ -7,9 +7,9 @@ use egg::Id;
 use rjax_ir::{Atom, Aval, Eqn, Op, Program, Result, Var};
 use smallvec::SmallVec;
 
-use crate::dag::{Dag, Head, Ops};
-use crate::rules::RuleSet;
-use crate::{Cost, Options, Report, cost, window};
+use crate::dag::{Dag, Fired, Head, Ops};
+use crate::rules::{Class, Rule, RuleSet};
+use crate::{Options, Report, cost, window};
 
 /// Simplifies a program, with a report.
 pub(crate) fn simplify(program: &Program, options: &Options) -> Result<(Program, Report)> {
@@ -21,6 +21,15 @@ pub(crate) fn simplify(program: &Program, options: &Options) -> Result<(Program,
     report.after = cost(&simplified);
     Ok((simplified, report))
 }
+
+/// Small programs are worth more in the place of their calls, where rules see their inside.
+pub(crate) static INLINE_CALL: Rule = Rule::built_in("inline-call", "a call computes what the program does");
+/// The index is clamped, as at run time.
+pub(crate) static KNOWN_BRANCH: Rule =
+    Rule::built_in("known-branch", "a conditional on a constant is one of its branches");
+
+/// The rules of this file.
+pub(crate) static RULES: [&Rule; 2] = [&INLINE_CALL, &KNOWN_BRANCH];
 
 struct Run<'r> {
     options: &'r Options,
@@ -36,14 +45,18 @@ impl Run<'_> {
         let inputs: Vec<Id> = program.in_avals().into_iter().enumerate().map(|(i, aval)| dag.leaf(i, aval)).collect();
         let mut outputs = self.load(&mut dag, &program, &inputs);
         for pass in 0..self.options.passes {
-            match window::pass(&dag, &outputs, self.options, pass) {
-                Some((next, moved)) => (dag, outputs) = (next, moved),
-                None => break,
+            if let Some((next, moved)) = window::pass(&dag, &outputs, self.options, pass) {
+                (dag, outputs) = (next, moved);
             }
         }
-        let simplified = store(&dag, inputs.len(), &outputs, &mut self.report);
+        let mut report = self.report.clone();
+        let simplified = store(&dag, inputs.len(), &outputs, &mut report);
         // What the rules did one by one never costs more; together, by the formula that people see, neither.
-        if worse(cost(&simplified), cost(program)) { program.clone() } else { simplified }
+        if cost(&simplified).flops > cost(program).flops {
+            return program.clone();
+        }
+        self.report = report;
+        simplified
     }
 
     /// Adds a program's equations to a graph; returns its outputs.
@@ -69,15 +82,25 @@ impl Run<'_> {
         if let Op::Cond { branches } = &eqn.op
             && let Some(index) = dag.entry(inputs[0]).splat
         {
-            // A known branch takes the place of the conditional; the index is clamped.
             let taken = (index.to_f64().max(0.0) as usize).min(branches.len() - 1);
-            return self.load(dag, &branches[taken], &inputs[1..]);
+            let results = self.load(dag, &branches[taken], &inputs[1..]);
+            let fired = Fired::from_slice(&[(&KNOWN_BRANCH, Class::Exact)]);
+            results.iter().for_each(|&x| dag.note(x, &fired));
+            return results;
         }
         let avals: Arc<[Aval]> = eqn.outputs.iter().map(|v| program.avals[v.index()].clone()).collect();
         if eqn.op.subprograms().is_empty() {
             dag.apply(&eqn.op, inputs, avals, &eqn.location).into_vec()
         } else {
             let op = eqn.op.map_subprograms(|inner| self.inner(inner));
+            if let Op::Call { program, .. } = &op
+                && program.eqns.len() <= self.options.inline
+            {
+                let results = self.load(dag, program, inputs);
+                let fired = Fired::from_slice(&[(&INLINE_CALL, Class::Exact)]);
+                results.iter().for_each(|&x| dag.note(x, &fired));
+                return results;
+            }
             dag.apply(&op, inputs, avals, &eqn.location).into_vec()
         }
     }
@@ -98,10 +121,6 @@ fn read(dag: &mut Dag, values: &[Option<Id>], x: Atom) -> Id {
         Atom::Var(v) => values[v.index()].expect("verified: defined before use"),
         Atom::Lit(value) => dag.literal(value),
     }
-}
-
-fn worse(after: Cost, before: Cost) -> bool {
-    after.flops > before.flops
 }
 
 /// The live part of a graph as a program, in the order of the graph.

@@ -107,6 +107,11 @@ const fn rule(
 }
 
 impl Rule {
+    /// Something that is done elsewhere while a graph is built, under a name for reports.
+    pub(crate) const fn built_in(name: &'static str, identity: &'static str) -> Rule {
+        rule(name, Class::Exact, DTypeSet::ANY, &[], identity, |_| None)
+    }
+
     /// The rule as one that only the e-graph applies.
     const fn growing(self) -> Rule {
         Rule { grows: true, ..self }
@@ -139,6 +144,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
     .into_iter()
     .flatten()
     .chain(crate::fold::RULES)
+    .chain(crate::program::RULES)
 }
 
 /// The rules that a tier allows on some dtype, by the kind of equation they rewrite.

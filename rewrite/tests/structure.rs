@@ -200,4 +200,17 @@ fn twenty_thousand_equations_are_no_problem() {
     let after = simplify(&chain, &Options::default()).unwrap();
     println!("a chain of {} in {:?}", chain.eqns.len(), start.elapsed());
     assert!(cost(&after) <= cost(&chain));
+    // Every window has something for the e-graph to do.
+    let mut b = Builder::new();
+    let [mut x, y, z] = [(); 3].map(|()| b.input(Aval::new(DType::F32, [2])));
+    for _ in 0..7_000 {
+        let (left, right) = (b.mul(x, y), b.mul(x, z));
+        x = b.add(left, right);
+    }
+    let factors = b.finish(vec![x]);
+    let start = std::time::Instant::now();
+    let after = simplify(&factors, &Options::default()).unwrap();
+    println!("{} equations to factor in {:?}", factors.eqns.len(), start.elapsed());
+    // All but those that a border of windows cuts in both passes.
+    assert!((7_001..7_010).contains(&after.eqns.len()), "{}", after.eqns.len());
 }
