@@ -46,7 +46,8 @@ fn integers_wrap_and_bools_test_for_zero() {
 fn integers_round_once_into_floats() {
     assert_eq!(convert::<u64, f64>(u64::MAX), 18446744073709551616.0);
     assert_eq!(convert::<i64, f32>((1 << 24) + 1), 16777216.0);
-    // Through f64 these would be ties: 2^60 + 2^36 + 1 lies just above the middle of two f32, 2^60 + 2^52 + 1 of two bf16.
+    // Through f64 these would be ties: 2^60 + 2^36 + 1 lies just above the middle of two f32, 2^60 + 2^52 + 1 of two
+    // bf16.
     assert_eq!(convert::<i64, f32>((1 << 60) + (1 << 36) + 1), ((1i64 << 60) + (1 << 37)) as f32);
     assert_eq!(convert::<i64, bf16>((1 << 60) + (1 << 52) + 1).to_f64(), ((1i64 << 60) + (1 << 53)) as f64);
     assert_eq!(convert::<i64, bf16>(-(1 << 60) - (1 << 52) - 1).to_f64(), -(((1i64 << 60) + (1 << 53)) as f64));

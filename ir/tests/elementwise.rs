@@ -1,14 +1,14 @@
 //! Elementwise ops against correctly rounded references, special values and golden random numbers.
 //!
-//! `elementwise_values.txt` holds lines `op dtype operand… -> result` in hexadecimal bits (`real:imaginary` for complex), computed
-//! with 60 digits by mpmath and rounded once. The tables below say how far from it each op may be.
+//! `elementwise_values.txt` holds lines `op dtype operand… -> result` in hexadecimal bits (`real:imaginary` for
+//! complex), computed with 60 digits by mpmath and rounded once. The tables below say how far from it each op may be.
 
 use rjax_ir::math::{self, Float};
 use rjax_ir::op::ScalarSemantics;
 use rjax_ir::{Binary, Complex64, Complex128, DType, Element, Unary, bf16, f16, with_element};
 
-/// The largest accepted distance for f64, in units of the last place of the reference; ops that are not listed keep 1 ulp. The
-/// narrower types keep 1 ulp in all ops.
+/// The largest accepted distance for f64, in units of the last place of the reference; ops that are not listed keep 1
+/// ulp. The narrower types keep 1 ulp in all ops.
 const F64_ULPS: &[(&str, f64)] = &[
     ("bessel_i0e", 2.0),
     ("bessel_i1e", 4.0),
@@ -113,7 +113,8 @@ fn same(a: f64, b: f64) -> bool {
 const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
 
-/// What each op of one operand gives for -inf, -1, -0, 0, 1, inf and NaN. `X` stands for a value that the accuracy test checks.
+/// What each op of one operand gives for -inf, -1, -0, 0, 1, inf and NaN. `X` stands for a value that the accuracy
+/// test checks.
 #[test]
 fn special_values_of_one_operand() {
     use std::f64::consts::{FRAC_PI_2, PI};
@@ -421,7 +422,8 @@ fn threefry_known_answers_and_random_bits() {
     assert_eq!(math::threefry2x32([0x13198a2e, 0x03707344], [0x243f6a88, 0x85a308d3]), [0xc4923a9c, 0x483df7a0]);
 }
 
-/// JAX's golden numbers of `normal(key(0), (4,))` and `normal(key(42), (4,))`, which go through uniform bits and `erf_inv`.
+/// JAX's golden numbers of `normal(key(0), (4,))` and `normal(key(42), (4,))`, which go through uniform bits and
+/// `erf_inv`.
 #[test]
 fn normal_numbers_stay_within_three_ulp_of_jax() {
     let golden = [

@@ -1,16 +1,16 @@
 //! What programs cost: a formula for people, and a price for choosing between alternatives.
 //!
 //! [`cost`] counts, for each equation, flops and bytes:
-//! - a dot of m×k by k×n is 2mkn flops, times the batch; a convolution likewise, for each element of its result twice the
-//!   window's elements times the input channels it reads;
-//! - an elementwise op is one flop for each element of its result, whatever it computes; a reduction or cumulative op one for each
-//!   element of its operand, a windowed one for each element of each window, a scatter that combines one for each update, a sort
-//!   of n elements n log2 n;
+//! - a dot of m×k by k×n is 2mkn flops, times the batch; a convolution likewise, for each element of its result twice
+//!   the window's elements times the input channels it reads;
+//! - an elementwise op is one flop for each element of its result, whatever it computes; a reduction or cumulative op
+//!   one for each element of its operand, a windowed one for each element of each window, a scatter that combines one
+//!   for each update, a sort of n elements n log2 n;
 //! - moving data (broadcast, reshape, transpose, slice, pad, concatenate, gather, …) is no flop;
 //! - bytes are those of the operands and results; none for a reshape, a broadcast, a literal, and what has no result.
 //!
-//! Programs inside ops count as often as they run: a scan's body once for each step, a while loop's condition and body once, the
-//! most expensive branch of a conditional, a call once.
+//! Programs inside ops count as often as they run: a scan's body once for each step, a while loop's condition and
+//! body once, the most expensive branch of a conditional, a call once.
 
 use rjax_ir::{Aval, Op, Program, Scan, While};
 
@@ -33,8 +33,8 @@ impl Cost {
     }
 }
 
-/// What a program costs, by the formula of the module `cost`: 2mkn flops for a dot, one flop an element for an elementwise op, none
-/// for moving data; bytes of operands and results.
+/// What a program costs, by the formula of the module `cost`: 2mkn flops for a dot, one flop an element for an
+/// elementwise op, none for moving data; bytes of operands and results.
 pub fn cost(program: &Program) -> Cost {
     program.eqns.iter().fold(Cost::default(), |total, eqn| {
         let inputs: Vec<Aval> = eqn.inputs.iter().map(|&x| program.aval(x)).collect();
@@ -108,8 +108,8 @@ pub(crate) fn op_cost(op: &Op, inputs: &[Aval], outputs: &[Aval]) -> Cost {
 
 /// The price of an equation in arbitrary integer units (about picoseconds of one CPU core): what extraction minimises.
 ///
-/// Work of dots is cheaper than elementwise work, and elementwise results count a fifth of their traffic, since most are fused
-/// with their users. Every op costs at least a little, so that among equals the fewer win.
+/// Work of dots is cheaper than elementwise work, and elementwise results count a fifth of their traffic, since most
+/// are fused with their users. Every op costs at least a little, so that among equals the fewer win.
 pub(crate) fn price(op: &Op, inputs: &[Aval], outputs: &[Aval]) -> u64 {
     let Cost { flops, bytes } = op_cost(op, inputs, outputs);
     let (per_flop, per_byte) = match op {

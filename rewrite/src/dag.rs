@@ -1,7 +1,8 @@
 //! The hash-consed graph: every value once, simplified as it is inserted.
 //!
-//! Nodes stand after their operands, so that the order of creation is an order of execution. An op with several results is one
-//! node and a projection for each result. Effects are chained: each has its predecessor as a last operand.
+//! Nodes stand after their operands, so that the order of creation is an order of execution. An op with several
+//! results is one node and a projection for each result. Effects are chained: each has its predecessor as a last
+//! operand.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -67,8 +68,8 @@ pub(crate) enum Head {
     Projection(u32),
     /// An op that must not be merged with an equal one; the number tells them apart.
     Unique(OpId, u32),
-    /// An op that can be seen from outside. Its number is its place in the order of effects; from the second on its last operand
-    /// is the effect before.
+    /// An op that can be seen from outside. Its number is its place in the order of effects; from the second on its
+    /// last operand is the effect before.
     Effect(OpId, u32),
 }
 

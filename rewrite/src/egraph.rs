@@ -1,4 +1,5 @@
-//! The e-graph of a window: the language is that of the graph of the first stage, the analysis knows types and constants.
+//! The e-graph of a window: the language is that of the graph of the first stage, the analysis knows types and
+//! constants.
 
 use std::sync::Arc;
 

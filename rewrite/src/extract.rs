@@ -1,8 +1,8 @@
 //! Choosing one node of each class so that the whole, with shared nodes counted once, is cheap.
 //!
 //! Three candidates: the program as it was; the best by cost sets, bottom up (each class remembers which classes its
-//! choice needs, so that shared ones are priced once); and from the better of the two, hill climbing by single changes with
-//! exact prices. The first is always among them: the result never costs more than the input.
+//! choice needs, so that shared ones are priced once); and from the better of the two, hill climbing by single
+//! changes with exact prices. The first is always among them: the result never costs more than the input.
 
 use std::collections::BTreeMap;
 
@@ -177,8 +177,8 @@ fn node_price(egraph: &EGraph, class: Id, node: &Node) -> u64 {
     }
 }
 
-/// The cheapest selection found for the roots, if it is cheaper than the input's. `input` gives the nodes of the program as it was,
-/// in its order.
+/// The cheapest selection found for the roots, if it is cheaper than the input's. `input` gives the nodes of the
+/// program as it was, in its order.
 pub(crate) fn extract(egraph: &EGraph, roots: &[Id], input: &[(Id, Node)]) -> Option<Selection> {
     let table = Table::new(egraph);
     let number = |x: Id| table.classes.binary_search(&egraph.find(x)).expect("a class");
@@ -188,7 +188,8 @@ pub(crate) fn extract(egraph: &EGraph, roots: &[Id], input: &[(Id, Node)]) -> Op
     let mut choice: Vec<Option<usize>> = table.classes.iter().map(leaf).collect();
     for (id, node) in input {
         let class = number(*id);
-        // The first node of a class in the program's order: its operands' first nodes stand before it, so there is no cycle.
+        // The first node of a class in the program's order: its operands' first nodes stand before it, so there is no
+        // cycle.
         if choice[class].is_none() {
             let node = node.clone().map_children(|x| egraph.find(x));
             choice[class] = egraph[table.classes[class]].nodes.iter().position(|n| same(egraph, n, &node));

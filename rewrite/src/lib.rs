@@ -1,11 +1,13 @@
 //! Algebraic simplification: a program in, a cheaper program with the same meaning out.
 //!
-//! Two stages share one set of [rules]. While the program is read, hash-consing merges equal equations, folds constants with the
-//! interpreter and applies every rule that can only make a program smaller. Then windows of a few hundred equations go
-//! through equality saturation: all rules run side by side in an e-graph, and the cheapest selection, counting what is
-//! shared once and starting from the program as it was, is read out. So the result never costs more than the input.
+//! Two stages share one set of [rules]. While the program is read, hash-consing merges equal equations, folds
+//! constants with the interpreter and applies every rule that can only make a program smaller. Then windows of a few
+//! hundred equations go through equality saturation: all rules run side by side in an e-graph, and the cheapest
+//! selection, counting what is shared once and starting from the program as it was, is read out. So the result never
+//! costs more than the input.
 //!
-//! The output is a function of the input alone: limits are counts, orders are total, nothing depends on time or hashing.
+//! The output is a function of the input alone: limits are counts, orders are total, nothing depends on time or
+//! hashing.
 //!
 //! ```
 //! use rjax_ir::Program;
@@ -18,8 +20,9 @@
 //! ```
 //!
 //! # Structure
-//! `dag` is the hash-consed graph, `fold` constant folding, `term` what a rule sees and builds, `rules` the rules, one file for
-//! each theme; `egraph`, `saturate`, `extract` and `window` are the second stage; `program` converts; `cost` prices.
+//! `dag` is the hash-consed graph, `fold` constant folding, `term` what a rule sees and builds, `rules` the rules,
+//! one file for each theme; `egraph`, `saturate`, `extract` and `window` are the second stage; `program` converts;
+//! `cost` prices.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

@@ -1,8 +1,8 @@
 //! The rules, as data: a name, the identity that holds, how exactly, for which dtypes, and the code that recognises it.
 //!
-//! A rule looks at one equation (of a kind named in `roots`) and the definitions of its operands, and builds a term of the same
-//! type and value. Rules that cannot make a program larger or slower are applied at once wherever they match; those marked as
-//! growing offer an alternative to the e-graph.
+//! A rule looks at one equation (of a kind named in `roots`) and the definitions of its operands, and builds a term
+//! of the same type and value. Rules that cannot make a program larger or slower are applied at once wherever they
+//! match; those marked as growing offer an alternative to the e-graph.
 
 mod arithmetic;
 mod bits;
@@ -36,7 +36,8 @@ pub enum Class {
     ZeroSign,
     /// The same terms summed or multiplied in another order, which the semantics leaves open.
     Order,
-    /// Another rounding, within the standard error bound of the original: (|A| |B|) for a dot, the sum of magnitudes for a sum.
+    /// Another rounding, within the standard error bound of the original: (|A| |B|) for a dot, the sum of magnitudes
+    /// for a sum.
     Rounding,
     /// Another rounding that may lose accuracy where terms cancel.
     Cancellation,

@@ -1,8 +1,8 @@
 //! What a rule sees of a program and how it says what to put in its place.
 //!
-//! A rule is straight-line code: it asks for the definition of an operand with `?` and builds a [`Term`]. In the graph of the
-//! first stage every value has one definition. In an e-graph it has several; each question with several answers then becomes a
-//! choice, and [`matches`] runs the rule again until all combinations were tried.
+//! A rule is straight-line code: it asks for the definition of an operand with `?` and builds a [`Term`]. In the
+//! graph of the first stage every value has one definition. In an e-graph it has several; each question with several
+//! answers then becomes a choice, and [`matches`] runs the rule again until all combinations were tried.
 
 use std::cell::RefCell;
 

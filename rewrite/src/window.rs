@@ -1,8 +1,8 @@
 //! Equality saturation in windows of a few hundred equations.
 //!
-//! A window is a run of consecutive nodes; what it needs from outside are leaves, what is needed outside are its roots. Windows in
-//! which no growing rule matches are left alone, since the shrinking rules have already done there what they can. Windows
-//! of the same structure, such as equal layers of a network, are solved once.
+//! A window is a run of consecutive nodes; what it needs from outside are leaves, what is needed outside are its
+//! roots. Windows in which no growing rule matches are left alone, since the shrinking rules have already done there
+//! what they can. Windows of the same structure, such as equal layers of a network, are solved once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! Every rule does what its card says: cases in `rules/*.txt`.
 //!
-//! A case is a paragraph: the line `rule [tier]`, a program, a line `=>`, the simplified program. The first program must become the
-//! second, by that rule among others and, at a tier below the rule's, stay clear of it; both must compute the same on special and
-//! ordinary values of every dtype of the rule that the case can be rewritten for, to the bound of the rule's class.
+//! A case is a paragraph: the line `rule [tier]`, a program, a line `=>`, the simplified program. The first program
+//! must become the second, by that rule among others and, at a tier below the rule's, stay clear of it; both must
+//! compute the same on special and ordinary values of every dtype of the rule that the case can be rewritten for, to
+//! the bound of the rule's class.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -100,7 +101,8 @@ fn stricter_tiers_leave_the_case_alone() {
     }
 }
 
-/// The case's text with `f32` (or `i32` and `bool`, where it has no `f32`) replaced by another dtype, if that is a program.
+/// The case's text with `f32` (or `i32` and `bool`, where it has no `f32`) replaced by another dtype, if that is a
+/// program.
 fn with_dtype(text: &str, dtype: DType) -> Option<Program> {
     let from = ["f32", "i32", "bool"].into_iter().find(|name| text.contains(name))?;
     let mut text = text.replace(from, dtype.name());

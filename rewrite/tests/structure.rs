@@ -1,4 +1,5 @@
-//! What simplification keeps: signatures, effects and their order, protected regions, programs inside ops; and its scale.
+//! What simplification keeps: signatures, effects and their order, protected regions, programs inside ops; and its
+//! scale.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! The regularised incomplete beta function I_x(a, b).
 //!
-//! Lentz's evaluation of the continued fraction, on the side of the mean where it converges in about sqrt(max(a, b)) steps.
-//! Accuracy in f64: about 1e-13 relative on that side, absolute on the other. NaN for negative a or b and for x outside [0, 1].
+//! Lentz's evaluation of the continued fraction, on the side of the mean where it converges in about sqrt(max(a, b))
+//! steps. Accuracy in f64: about 1e-13 relative on that side, absolute on the other. NaN for negative a or b and for
+//! x outside [0, 1].
 
 use std::f64::consts::PI;
 

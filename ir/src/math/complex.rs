@@ -1,9 +1,10 @@
 //! Complex numbers.
 //!
-//! The functions of c128 follow Kahan ("Branch cuts for complex elementary functions", 1987) and Annex G of the C standard: odd
-//! and conjugate symmetric, the sign of a zero telling the sides of a cut apart, infinities and NaN as in C. One exception
-//! is `sqrt`, which takes the sign of its imaginary part from `im < 0`, as JAX does, so that sqrt(-1-0i) is +i. Each part of a
-//! result is accurate to a few ulp of the modulus; `log`, `log1p` and the inverse functions also near |z| = 1 and 0.
+//! The functions of c128 follow Kahan ("Branch cuts for complex elementary functions", 1987) and Annex G of the C
+//! standard: odd and conjugate symmetric, the sign of a zero telling the sides of a cut apart, infinities and NaN as
+//! in C. One exception is `sqrt`, which takes the sign of its imaginary part from `im < 0`, as JAX does, so that
+//! sqrt(-1-0i) is +i. Each part of a result is accurate to a few ulp of the modulus; `log`, `log1p` and the inverse
+//! functions also near |z| = 1 and 0.
 
 use std::cmp::Ordering;
 use std::f64::consts::{FRAC_PI_2, LN_2};

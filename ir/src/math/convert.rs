@@ -24,8 +24,8 @@ impl Wide {
         }
     }
 
-    /// The real part for a float type of at most 24 bits of precision to round: exact, or, for integers beyond 2^53, rounded
-    /// to odd, which leaves the later rounding to nearest correct.
+    /// The real part for a float type of at most 24 bits of precision to round: exact, or, for integers beyond 2^53,
+    /// rounded to odd, which leaves the later rounding to nearest correct.
     pub(super) fn to_f64_for_narrowing(self) -> f64 {
         match self {
             Wide::Int(v) => {

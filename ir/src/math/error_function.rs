@@ -1,9 +1,9 @@
 //! The inverse error function.
 //!
-//! Giles' approximation ("Approximating the erfinv function", GPU Computing Gems, 2011): x times a polynomial in
-//! w = -log(1 - x²), or in sqrt(w) in the tails. Random normal numbers are made from it, so the f32 form repeats XLA's
-//! arithmetic step by step: at most 3 ulp from JAX's numbers, but as far from the truth as those where 1 - x² cancels. The f64 form
-//! avoids that cancellation: 5 ulp.
+//! Giles' approximation ("Approximating the erfinv function", GPU Computing Gems, 2011): x times a polynomial in w =
+//! -log(1 - x²), or in sqrt(w) in the tails. Random normal numbers are made from it, so the f32 form repeats XLA's
+//! arithmetic step by step: at most 3 ulp from JAX's numbers, but as far from the truth as those where 1 - x²
+//! cancels. The f64 form avoids that cancellation: 5 ulp.
 
 const F32_CENTRE: [f32; 9] = [
     2.81022636e-08,

@@ -30,7 +30,8 @@ impl Format {
         (1 << (self.exponent_bits - 1)) - 1
     }
 
-    /// The bits of the nearest value of this format, ties to even; NaN stays a quiet NaN. For formats narrower than f64.
+    /// The bits of the nearest value of this format, ties to even; NaN stays a quiet NaN. For formats narrower than
+    /// f64.
     pub fn round(self, x: f64) -> u64 {
         let bits = x.to_bits();
         let sign = if x.is_sign_negative() { self.sign() } else { 0 };
@@ -131,9 +132,9 @@ pub fn nextafter<T: Float>(x: T, y: T) -> T {
     T::from_bits([if (from < to) == (from > 0.0) { bits + 1 } else { bits - 1 }, 0])
 }
 
-/// Rounds to the precision and range of a format with these field widths, as XLA defines it: mantissa to nearest even, then
-/// overflow to infinity and, below the format's least normal value, to a zero of the same sign. NaN stays NaN, unless the
-/// format has no mantissa bits, where it becomes infinity.
+/// Rounds to the precision and range of a format with these field widths, as XLA defines it: mantissa to nearest
+/// even, then overflow to infinity and, below the format's least normal value, to a zero of the same sign. NaN stays
+/// NaN, unless the format has no mantissa bits, where it becomes infinity.
 pub fn reduce_precision<T: Float>(x: T, exponent_bits: u32, mantissa_bits: u32) -> T {
     let format = T::FORMAT;
     let bits = x.to_bits()[0];

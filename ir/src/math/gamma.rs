@@ -1,7 +1,7 @@
 //! Digamma, polygamma and the Hurwitz zeta function.
 //!
-//! Accuracy in f64: about 10 ulp, save near the zeros of digamma, where the error is 1e-15 absolute. At poles digamma is NaN,
-//! and zeta is infinite for even orders and NaN for odd ones, as in XLA.
+//! Accuracy in f64: about 10 ulp, save near the zeros of digamma, where the error is 1e-15 absolute. At poles digamma
+//! is NaN, and zeta is infinite for even orders and NaN for odd ones, as in XLA.
 
 use std::f64::consts::PI;
 

@@ -1,8 +1,8 @@
 //! The regularised incomplete gamma functions P(a, x) and Q(a, x) = 1 - P, and the derivative of P in a.
 //!
-//! The power series serves x <= max(a, 1), the continued fraction the rest; both take about 8 sqrt(a) terms where x is
-//! near a. Accuracy in f64: about 1e-13 relative for the one that is summed, absolute for its complement. Domain as in XLA: P is NaN
-//! for a <= 0 or x < 0; Q is 1 for a <= 0 or x <= 0.
+//! The power series serves x <= max(a, 1), the continued fraction the rest; both take about 8 sqrt(a) terms where x
+//! is near a. Accuracy in f64: about 1e-13 relative for the one that is summed, absolute for its complement. Domain
+//! as in XLA: P is NaN for a <= 0 or x < 0; Q is 1 for a <= 0 or x <= 0.
 
 use std::f64::consts::PI;
 

@@ -207,8 +207,8 @@ impl ScalarSemantics for f64 {
     }
 }
 
-/// A function of f64 rounded to a narrower type. This is correct rounding for `+ - * / sqrt`, since 53 bits are more than
-/// twice 24 and two; `rem`, rounding to integers, maximum and minimum are exact in f64 and stay so.
+/// A function of f64 rounded to a narrower type. This is correct rounding for `+ - * / sqrt`, since 53 bits are more
+/// than twice 24 and two; `rem`, rounding to integers, maximum and minimum are exact in f64 and stay so.
 macro_rules! through_f64 {
     ($type:ident unary: $($unary:ident)*; binary: $($binary:ident)*;) => {
         $(fn $unary(self) -> $type {

@@ -92,7 +92,8 @@ pub(super) static RULES: &[Rule] = &[
         when(m.splat(y)? == Scalar::least(m.aval.dtype))?;
         Some(y.into())
     }),
-    // max(max(x, y), y) keeps y's NaN and zeros: the maximum is idempotent, and with equal operands of one sign order is moot.
+    // max(max(x, y), y) keeps y's NaN and zeros: the maximum is idempotent, and with equal operands of one sign order
+    // is moot.
     rule("max-of-max", Exact, DTypeSet::ORDERED, &[MAX, MIN], "max(max(x, y), y) == max(x, y)", |m| {
         let [inner, y] = m.either_order();
         let definition = m.definition(inner, Code::of(m.op))?;

@@ -6,7 +6,8 @@ use super::Class::Exact;
 use super::{Code, Rule, Term, rule};
 use crate::term::when;
 
-/// Whether every value of `narrow` is a value of `wide`, and converting there and on is converting at once wherever it ends.
+/// Whether every value of `narrow` is a value of `wide`, and converting there and on is converting at once wherever
+/// it ends.
 fn holds(wide: DType, narrow: DType) -> bool {
     if wide == narrow {
         return true;

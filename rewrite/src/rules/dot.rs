@@ -1,7 +1,7 @@
 //! Dots: transposes absorbed, chains in their cheapest order, sums and slices drawn in, common factors drawn out.
 //!
-//! A change of the order of contractions keeps the componentwise bound of the product, |A| |B| |C| up to a factor of the
-//! number of terms, and is made only where it lowers the number of multiplications.
+//! A change of the order of contractions keeps the componentwise bound of the product, |A| |B| |C| up to a factor of
+//! the number of terms, and is made only where it lowers the number of multiplications.
 
 use rjax_ir::{Binary, DTypeSet, Op, Reducer, Scalar, Slice};
 

@@ -1,7 +1,7 @@
 //! Dots with named axes: the algebra in which chains of dots are re-ordered.
 //!
-//! Every axis of every operand gets a label; axes that are contracted or batched together share one. A contraction of two
-//! operands is then determined by the labels that are still needed afterwards, whatever the order of axes was.
+//! Every axis of every operand gets a label; axes that are contracted or batched together share one. A contraction of
+//! two operands is then determined by the labels that are still needed afterwards, whatever the order of axes was.
 
 use egg::Id;
 use rjax_ir::{DType, DotGeneral, Op, Precision};
@@ -84,8 +84,8 @@ impl Contraction {
         labels.iter().fold(2, |flops: u128, &label| flops.saturating_mul(self.extents[label] as u128))
     }
 
-    /// The contraction of two operands over the labels that they share and that are not needed afterwards. `None` if one of
-    /// them has a label of its own that is not needed: that would be a sum, not a dot.
+    /// The contraction of two operands over the labels that they share and that are not needed afterwards. `None` if
+    /// one of them has a label of its own that is not needed: that would be a sum, not a dot.
     pub fn contract(&self, x: &Operand, y: &Operand, needed: &dyn Fn(Label) -> bool) -> Option<Operand> {
         let shared = |label: &Label| x.labels.contains(label) && y.labels.contains(label);
         when(x.labels.iter().chain(&y.labels).all(|label| shared(label) || needed(*label)))?;
@@ -125,8 +125,8 @@ impl Contraction {
         Some(Operand { term: inner.inputs[0].into(), labels })
     }
 
-    /// The two operands of a dot that one of this contraction's operands is, with the labels that are new. Looks through one
-    /// transpose.
+    /// The two operands of a dot that one of this contraction's operands is, with the labels that are new. Looks
+    /// through one transpose.
     pub fn expand(&mut self, m: &Match<'_>, operand: &Operand) -> Option<(Operand, Operand)> {
         let seen = if m.any(2) == Some(0) { operand.clone() } else { self.through_transpose(m, operand)? };
         let Term::Value(x) = seen.term else { return None };

@@ -24,7 +24,8 @@ fn is_identity(permutation: &[usize]) -> bool {
     permutation.iter().enumerate().all(|(i, &p)| i == p)
 }
 
-/// The operand of a broadcast as the result would see it if it were not repeated: with extent 1 on the axes that come from nowhere.
+/// The operand of a broadcast as the result would see it if it were not repeated: with extent 1 on the axes that come
+/// from nowhere.
 fn broadcast_again(m: &Match<'_>, f: impl Fn(Vec<Term>) -> Term) -> Option<Term> {
     let mut common: Option<(Vec<usize>, Shape)> = None;
     let mut sources: Vec<Option<Term>> = Vec::new();

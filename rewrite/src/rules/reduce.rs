@@ -56,8 +56,8 @@ fn reduce_of_transpose(m: &Match<'_>) -> Option<Term> {
     Some(Term::transpose(reduced, rest))
 }
 
-/// Splits a reduction of a broadcast: what the operand becomes when its own axes are reduced, and how often each of its elements
-/// was repeated over the axes that go away.
+/// Splits a reduction of a broadcast: what the operand becomes when its own axes are reduced, and how often each of
+/// its elements was repeated over the axes that go away.
 fn reduce_of_broadcast(m: &Match<'_>) -> Option<(Term, usize)> {
     let (reducer, axes) = reduce(m.op);
     let inner = m.definition(m.one(), C::Broadcast)?;
@@ -71,7 +71,8 @@ fn reduce_of_broadcast(m: &Match<'_>) -> Option<(Term, usize)> {
     when(!away.is_empty())?;
     let count: usize = away.iter().map(|&axis| shape[axis]).product();
     when(count > 0)?;
-    // Reduce the operand's own axes, drop those of extent 1 that only served to be repeated, and broadcast to what remains.
+    // Reduce the operand's own axes, drop those of extent 1 that only served to be repeated, and broadcast to what
+    // remains.
     let gone: Vec<usize> = (0..source.rank()).filter(|&i| own.contains(&dims[i])).collect();
     let reduced = if gone.is_empty() {
         inner.inputs[0].into()
