@@ -83,24 +83,24 @@ fn general(samples: &mut Vec<Sample>) {
         let body = combiner(&[dtype], |b, x| vec![b.binary(Binary::Add, x[0], x[1])]);
         for (shape, axes) in [(&[2, 3][..], vec![1]), (&[2, 3], vec![0, 1]), (&[2, 0], vec![1]), (&[], vec![])] {
             let op = Op::GeneralReduce { body: body.clone(), axes };
-            samples.push(Sample::op(op, &[any(dtype, shape), any(dtype, &[])]));
+            samples.push(Sample::op(op, &[any(dtype, shape), any(dtype, &[])]).smooth(2));
         }
     }
-    let op = Op::GeneralReduce { body: greatest_with_position(DType::F32), axes: vec![1] };
+    let op = Op::GeneralReduce { body: greatest_with_position(DType::F64), axes: vec![1] };
     let inputs = [
-        spread(DType::F32, &[2, 4]),
+        spread(DType::F64, &[2, 4]),
         (Aval::new(DType::I32, [2, 4]), Values::Exactly((0..8).map(f64::from).collect())),
-        any(DType::F32, &[]),
+        any(DType::F64, &[]),
         any(DType::I32, &[]),
     ];
-    samples.push(Sample::op(op, &inputs).named("greatest with position"));
+    samples.push(Sample::op(op, &inputs).smooth(2).named("greatest with position"));
     // The identity of the combiner comes from outside.
     let floor = combiner(&[DType::F64], |b, x| {
         let greatest = b.binary(Binary::Max, x[0], x[1]);
         vec![b.binary(Binary::Max, greatest, Scalar::from_f64(DType::F64, -0.5).into())]
     });
     let op = Op::GeneralReduce { body: floor, axes: vec![0] };
-    samples.push(Sample::op(op, &[any(DType::F64, &[3, 2]), any(DType::F64, &[])]).named("max with floor"));
+    samples.push(Sample::op(op, &[any(DType::F64, &[3, 2]), any(DType::F64, &[])]).smooth(2).named("max with floor"));
 }
 
 fn arg_reductions(samples: &mut Vec<Sample>) {

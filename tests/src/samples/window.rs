@@ -8,8 +8,8 @@ use super::{Sample, any, indices, special, spread};
 pub(super) fn add(samples: &mut Vec<Sample>) {
     for &reducer in Reducer::ALL {
         let order = match reducer {
-            Reducer::Sum | Reducer::Max | Reducer::Min => 2,
-            Reducer::Prod | Reducer::And | Reducer::Or | Reducer::Xor => 0,
+            Reducer::Sum | Reducer::Prod | Reducer::Max | Reducer::Min => 2,
+            Reducer::And | Reducer::Or | Reducer::Xor => 0,
         };
         for dtype in reducer.accepts().iter() {
             let mut push = |window: Window, shape: &[usize]| {
@@ -62,13 +62,13 @@ fn general(samples: &mut Vec<Sample>) {
     for dtype in DType::ALL {
         let body = combiner(&[dtype], |b, x| vec![b.binary(Binary::Mul, x[0], x[1])]);
         let op = |window| Op::GeneralReduceWindow { body: body.clone(), window };
-        samples.push(Sample::op(op(padded()), &[any(dtype, &[4, 3]), any(dtype, &[])]));
-        samples.push(Sample::op(op(dilated()), &[any(dtype, &[5]), any(dtype, &[])]));
-        samples.push(Sample::op(op(plain(&[], &[])), &[any(dtype, &[]), any(dtype, &[])]));
+        samples.push(Sample::op(op(padded()), &[any(dtype, &[4, 3]), any(dtype, &[])]).smooth(2));
+        samples.push(Sample::op(op(dilated()), &[any(dtype, &[5]), any(dtype, &[])]).smooth(2));
+        samples.push(Sample::op(op(plain(&[], &[])), &[any(dtype, &[]), any(dtype, &[])]).smooth(2));
     }
     let op = Op::GeneralReduceWindow { body: greatest_with_position(DType::F64), window: padded() };
     let inputs = [spread(DType::F64, &[4, 3]), indices(&[4, 3], 0, 9), any(DType::F64, &[]), any(DType::I32, &[])];
-    samples.push(Sample::op(op, &inputs).named("greatest with position"));
+    samples.push(Sample::op(op, &inputs).smooth(2).named("greatest with position"));
 }
 
 fn selections(samples: &mut Vec<Sample>, dtype: DType, largest: bool) {
