@@ -77,8 +77,18 @@ pub enum Form {
     Program,
     /// The program simplified.
     Simplified,
+    /// What is computed together and what is kept in memory.
+    Nests,
+    /// The loop IR: kernels and the schedule that launches them.
+    Kir,
+    /// Cranelift's IR of the loop IR.
+    Clif,
+    /// Machine code of this machine.
+    Asm,
     /// A graph for graphviz.
     Dot,
+    /// Flops and bytes before and after simplification, and the number of kernels, as JSON.
+    Cost,
     /// The rewrites of simplification that survived, by rule and class.
     Explain,
 }
@@ -96,6 +106,12 @@ pub struct Run {
     /// What to run on: `interp`, `cpu`.
     #[arg(long, value_name = "D", default_value = "cpu")]
     pub device: String,
+    /// Inputs whose memory may be used for results.
+    #[arg(long, value_name = "I,J…", value_delimiter = ',')]
+    pub donate: Vec<usize>,
+    /// How many threads to use; default: all cores.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
     /// How often to run and time the program.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub repeat: usize,
