@@ -1,6 +1,7 @@
 //! What batching writes means the same on every backend.
 
 use rjax_autodiff::{BatchAxis, vmap};
+use rjax_codegen_cpu::compile;
 use rjax_ir::{Program, Tensor, eval};
 use rjax_kernel::{Options, interpret, plan};
 use rjax_tests::compare::same;
@@ -14,9 +15,12 @@ const REORDERED: f64 = 256.0;
 fn check(program: &Program, inputs: &[Tensor]) -> Outcome {
     let expected = eval(program, inputs).map_err(|e| e.to_string())?;
     let module = plan(program, &Options::default()).map_err(|e| format!("{e}\n{program}"))?;
-    let found = interpret(&module, inputs);
-    for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
-        same(found, expected, REORDERED).map_err(|e| format!("output {i}: {e}\n{program}\n{module}"))?;
+    let executable = compile(&module, &Default::default()).map_err(|e| format!("{e}\n{program}\n{module}"))?;
+    let native = executable.call(inputs).map_err(|e| e.to_string())?;
+    for (backend, outputs) in [("KIR", interpret(&module, inputs)), ("native code", native)] {
+        for (i, (found, expected)) in outputs.iter().zip(&expected).enumerate() {
+            same(found, expected, REORDERED).map_err(|e| format!("{backend}, output {i}: {e}\n{program}\n{module}"))?;
+        }
     }
     Ok(())
 }
