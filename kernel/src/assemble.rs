@@ -179,16 +179,16 @@ impl Assembler<'_, '_> {
         let node = self.graph.node(id);
         let results = &self.graph.region(region).results;
         let mut copies = Vec::new();
-        for i in 0..carry_count(node) {
+        for (i, &result) in results.iter().enumerate().take(carry_count(node)) {
             let place = self.place(node.outputs[i]).clone();
             match self.memory.staging.get(&(id, i)) {
                 Some(staging) => {
-                    self.copy(results[i], staging, stmts);
-                    if self.graph.aval(results[i]).size() > 0 {
-                        self.copy_between(staging, &place, results[i], &mut copies);
+                    self.copy(result, staging, stmts);
+                    if self.graph.aval(result).size() > 0 {
+                        self.copy_between(staging, &place, result, &mut copies);
                     }
                 }
-                None => self.copy(results[i], &place, &mut copies),
+                None => self.copy(result, &place, &mut copies),
             }
         }
         stmts.append(&mut copies);

@@ -9,13 +9,14 @@ mod cost;
 mod frame;
 mod group;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rjax_ir::Op;
 
 use crate::Options;
 use crate::graph::{Graph, NodeId, RegionId, Source, TOP, ValueId};
 use crate::lower::dot_general::{self, GemmOperands};
+use crate::lower::scalar_region;
 use cost::Cost;
 use frame::{FrameId, Frames, Use};
 
@@ -51,6 +52,8 @@ pub(crate) struct Fusion {
     pub steps: Vec<Vec<Step>>,
     /// The dots that a library routine computes, with the arrays it reads.
     pub gemms: HashMap<NodeId, GemmOperands>,
+    /// The loops over scalars that are kernels.
+    pub in_registers: HashSet<NodeId>,
 }
 
 /// A kernel, named by its first root, and the frame in which it computes a value.
@@ -76,6 +79,7 @@ struct Fuser<'g, 'p> {
     frames: Frames,
     fate: Vec<Fate>,
     gemms: HashMap<NodeId, GemmOperands>,
+    in_registers: HashSet<NodeId>,
     /// For each node: where its elements are asked for.
     sites: Vec<Vec<Site>>,
     /// For each node: whether some result must be in memory.
@@ -97,6 +101,7 @@ pub(crate) fn fuse(graph: &Graph<'_>, options: &Options) -> Fusion {
         frames: Frames::default(),
         fate: vec![Fate::Dead; count],
         gemms: HashMap::new(),
+        in_registers: HashSet::new(),
         sites: vec![vec![]; count],
         forced: vec![false; count],
         repeated: vec![0; count],
@@ -105,7 +110,7 @@ pub(crate) fn fuse(graph: &Graph<'_>, options: &Options) -> Fusion {
     };
     fuser.region(TOP);
     let steps = group::group(&mut fuser);
-    Fusion { fate: fuser.fate, steps, gemms: fuser.gemms }
+    Fusion { fate: fuser.fate, steps, gemms: fuser.gemms, in_registers: fuser.in_registers }
 }
 
 /// The nodes that depend on literals only, by few and cheap steps.
@@ -154,7 +159,11 @@ impl Fuser<'_, '_> {
         let is_loop = matches!(node.op, Op::Cond { .. } | Op::While(_) | Op::Scan(_));
         let changes_width =
             matches!(node.op, Op::Bitcast { dtype } if self.graph.aval(node.inputs[0]).dtype.size() != dtype.size());
-        if is_loop {
+        if let Some(reads) = scalar_region::scalar_loop_reads(self.graph, id).filter(|_| self.options.fuse) {
+            self.fate[at] = Fate::Root;
+            self.in_registers.insert(id);
+            reads.into_iter().for_each(|value| self.force(value));
+        } else if is_loop {
             self.fate[at] = Fate::Root;
             node.inputs.iter().for_each(|&input| self.force(input));
             for &region in node.regions.iter().rev() {
@@ -258,7 +267,7 @@ impl Fuser<'_, '_> {
     fn may_read(&self, value: ValueId, target: ValueId) -> bool {
         let mut left = 64;
         let mut pending = vec![value];
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         while let Some(value) = pending.pop() {
             if value == target {
                 return true;

@@ -260,7 +260,13 @@ impl<'p> Graph<'p> {
                     let id = NodeId(self.nodes.len() as u32);
                     let output = self.value(Aval::scalar(scalar.dtype()), Source::Node(id), region);
                     let (inputs, outputs) = (vec![value], vec![output]);
-                    self.nodes.push(Node { op: &*FILL, inputs, outputs, regions: vec![], location: &NOWHERE });
+                    self.nodes.push(Node {
+                        op: LazyLock::force(&FILL),
+                        inputs,
+                        outputs,
+                        regions: vec![],
+                        location: &NOWHERE,
+                    });
                     self.regions[region.index()].nodes.push(id);
                     output
                 }

@@ -4,6 +4,19 @@
 //! typed registers) and a host-side schedule of launches, loops and routines over planned buffers.
 //!
 //! This crate has no unsafe code and does no I/O.
+//!
+//! ```
+//! use rjax_ir::{Aval, Builder, DType, Tensor, Unary};
+//! use rjax_kernel::{Options, interpret, plan};
+//! let mut b = Builder::new();
+//! let x = b.input(Aval::new(DType::F32, [2, 3]));
+//! let y = b.unary(Unary::Exp, x);
+//! let total = b.reduce_sum(y, &[1]);
+//! let module = plan(&b.finish(vec![total]), &Options::default()).unwrap();
+//! assert_eq!(module.launches(), 1, "the exponential is computed inside the sum");
+//! let sums = interpret(&module, &[Tensor::from_vec([2, 3], vec![0.0f32; 6])]);
+//! assert_eq!(sums[0].to_vec::<f32>(), [3.0, 3.0]);
+//! ```
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -28,6 +41,9 @@ pub use nests::nests;
 ///
 /// Fails for ops that only exist between transformations, and for control flow inside the combiner of a general reduction.
 pub fn plan(program: &Program, options: &Options) -> Result<kir::Module> {
+    if cfg!(debug_assertions) {
+        rjax_ir::verify(program)?;
+    }
     let graph = graph::Graph::new(program)?;
     let (module, _) = assemble::assemble(&graph, options)?;
     Ok(module)

@@ -20,7 +20,7 @@ mod movement;
 mod pad;
 mod reduce;
 mod reduce_window;
-mod scalar_region;
+pub(crate) mod scalar_region;
 mod scatter;
 mod select_and_gather_add;
 mod select_and_scatter_add;
@@ -83,6 +83,7 @@ pub(crate) fn own_step(graph: &Graph<'_>, fusion: &Fusion, id: NodeId) -> Result
         Op::DynamicUpdateSlice => w.dynamic_update_slice(id)?,
         Op::Scatter(scatter) => w.scatter(id, scatter)?,
         Op::SelectAndScatterAdd(select) => w.select_and_scatter_add(id, select)?,
+        Op::While(_) | Op::Scan(_) => w.scalar_loop(id)?,
         op @ (Op::Unary(_)
         | Op::Binary(_)
         | Op::Compare(_)
@@ -117,8 +118,6 @@ pub(crate) fn own_step(graph: &Graph<'_>, fusion: &Fusion, id: NodeId) -> Result
         | Op::TopK { .. }
         | Op::Threefry2x32
         | Op::Cond { .. }
-        | Op::While(_)
-        | Op::Scan(_)
         | Op::Call { .. }
         | Op::CustomJvp(_)
         | Op::CustomVjp(_)

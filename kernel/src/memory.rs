@@ -371,16 +371,14 @@ impl Planner<'_, '_> {
         }
         let Some(id) = self.graph.producer(value) else { return false };
         let node = self.graph.node(id);
-        let carried = |first: usize, count: usize| {
+        let carried = |count: usize| {
             let position = node.outputs.iter().position(|&output| output == value);
-            position.is_some_and(|i| i < count && self.root(node.inputs[first + i]) == operand)
+            position.is_some_and(|i| i < count && self.root(node.inputs[i]) == operand)
         };
-        match node.op {
-            Op::DynamicUpdateSlice | Op::Scatter(_) => self.root(node.inputs[0]) == operand,
-            Op::While(_) => carried(0, node.outputs.len()),
-            Op::Scan(scan) => carried(0, scan.num_carry),
-            _ => false,
+        if matches!(node.op, Op::While(_) | Op::Scan(_)) {
+            return carried(carry_count(node));
         }
+        matches!(node.op, Op::DynamicUpdateSlice | Op::Scatter(_)) && self.root(node.inputs[0]) == operand
     }
 
     /// From the last step to the first: operands that an update or loop takes over want the place of its result.

@@ -104,31 +104,29 @@ impl Printer<'_, '_> {
 
     fn node(&mut self, id: NodeId, depth: usize) {
         let node = self.graph.node(id);
-        match node.op {
-            Op::Cond { .. } | Op::While(_) | Op::Scan(_) => {
-                let equation = self.equation(id);
-                self.line(depth, &format!("{equation} {{"));
-                for (i, &region) in node.regions.iter().enumerate() {
-                    let params = self.all_typed(&self.graph.region(region).params);
-                    self.line(depth + 1, format!("region {i} {params}").trim_end());
-                    self.region(region, depth + 2);
-                    let results = self.all(&self.graph.region(region).results);
-                    self.line(depth + 2, &format!("return {results}"));
-                }
-                self.line(depth, "}");
+        if self.fusion.in_registers.contains(&id) {
+            let equation = self.equation(id);
+            self.line(depth, &format!("scan {equation}"));
+        } else if matches!(node.op, Op::Cond { .. } | Op::While(_) | Op::Scan(_)) {
+            let equation = self.equation(id);
+            self.line(depth, &format!("{equation} {{"));
+            for (i, &region) in node.regions.iter().enumerate() {
+                let params = self.all_typed(&self.graph.region(region).params);
+                self.line(depth + 1, format!("region {i} {params}").trim_end());
+                self.region(region, depth + 2);
+                let results = self.all(&self.graph.region(region).results);
+                self.line(depth + 2, &format!("return {results}"));
             }
-            Op::DotGeneral(_) => {
-                let equation = self.equation(id);
-                self.line(depth, &format!("gemm {equation}"));
-            }
-            Op::Sort(_) | Op::TopK { .. } | Op::DebugPrint(_) => {
-                let equation = self.equation(id);
-                self.line(depth, &format!("routine {equation}"));
-            }
-            _ => {
-                let shape = self.graph.aval(node.outputs[0]).to_string();
-                self.nest(&[id], &shape, depth);
-            }
+            self.line(depth, "}");
+        } else if matches!(node.op, Op::DotGeneral(_)) {
+            let equation = self.equation(id);
+            self.line(depth, &format!("gemm {equation}"));
+        } else if matches!(node.op, Op::Sort(_) | Op::TopK { .. } | Op::DebugPrint(_)) {
+            let equation = self.equation(id);
+            self.line(depth, &format!("routine {equation}"));
+        } else {
+            let shape = self.graph.aval(node.outputs[0]).to_string();
+            self.nest(&[id], &shape, depth);
         }
     }
 

@@ -98,36 +98,53 @@ impl Scheduler<'_, '_> {
     fn node(&mut self, id: NodeId) -> Result<Option<Work>> {
         let node = self.graph.node(id);
         let empty = node.outputs.iter().all(|&y| self.graph.aval(y).size() == 0);
-        Ok(Some(match node.op {
-            Op::Cond { .. } => {
-                let branches = node.regions.iter().map(|&region| self.region(region)).collect::<Result<_>>()?;
-                Work::Cond { node: id, branches }
-            }
-            Op::While(_) => {
-                let (condition, body) = (self.region(node.regions[0])?, self.region(node.regions[1])?);
-                Work::While { node: id, condition, body }
-            }
-            Op::Scan(_) => Work::Scan { node: id, body: self.region(node.regions[0])? },
-            Op::DebugPrint(_) => Work::Print(id),
-            _ if empty => return Ok(None),
-            Op::DotGeneral(_) => Work::Gemm(id),
-            Op::Sort(_) => Work::Sort(id),
-            Op::TopK { .. } => Work::TopK(id),
-            Op::DynamicUpdateSlice | Op::Scatter(_) => {
-                let (target, result) = (node.inputs[0], node.outputs[0]);
-                let updates = if matches!(node.op, Op::Scatter(_)) { node.inputs[2] } else { node.inputs[1] };
-                if self.graph.aval(updates).size() == 0 {
-                    return Ok(Some(Work::Copy { target, result }));
-                }
-                let lowered = lower::own_step(self.graph, self.fusion, id).map_err(|e| e.at(node.location))?;
-                let args = lowered.args.clone();
-                Work::Update { kernel: self.number(lowered.kernel), args, target, result }
-            }
-            _ => {
-                let lowered = lower::own_step(self.graph, self.fusion, id).map_err(|e| e.at(node.location))?;
-                self.launch(lowered)
-            }
-        }))
+        if self.fusion.in_registers.contains(&id) {
+            let lowered = lower::own_step(self.graph, self.fusion, id).map_err(|e| e.at(node.location))?;
+            return Ok(Some(self.launch(lowered)));
+        }
+        if let Op::Cond { .. } = node.op {
+            let branches = node.regions.iter().map(|&region| self.region(region)).collect::<Result<_>>()?;
+            return Ok(Some(Work::Cond { node: id, branches }));
+        }
+        if let Op::While(_) = node.op {
+            let (condition, body) = (self.region(node.regions[0])?, self.region(node.regions[1])?);
+            return Ok(Some(Work::While { node: id, condition, body }));
+        }
+        if let Op::Scan(_) = node.op {
+            return Ok(Some(Work::Scan { node: id, body: self.region(node.regions[0])? }));
+        }
+        if let Op::DebugPrint(_) = node.op {
+            return Ok(Some(Work::Print(id)));
+        }
+        if empty {
+            return Ok(None);
+        }
+        if let Op::DotGeneral(_) = node.op {
+            return Ok(Some(Work::Gemm(id)));
+        }
+        if let Op::Sort(_) = node.op {
+            return Ok(Some(Work::Sort(id)));
+        }
+        if let Op::TopK { .. } = node.op {
+            return Ok(Some(Work::TopK(id)));
+        }
+        if matches!(node.op, Op::DynamicUpdateSlice | Op::Scatter(_)) {
+            return Ok(Some(self.update(id)?));
+        }
+        let lowered = lower::own_step(self.graph, self.fusion, id).map_err(|e| e.at(node.location))?;
+        Ok(Some(self.launch(lowered)))
+    }
+
+    fn update(&mut self, id: NodeId) -> Result<Work> {
+        let node = self.graph.node(id);
+        let (target, result) = (node.inputs[0], node.outputs[0]);
+        let updates = if matches!(node.op, Op::Scatter(_)) { node.inputs[2] } else { node.inputs[1] };
+        if self.graph.aval(updates).size() == 0 {
+            return Ok(Work::Copy { target, result });
+        }
+        let lowered = lower::own_step(self.graph, self.fusion, id).map_err(|e| e.at(node.location))?;
+        let args = lowered.args.clone();
+        Ok(Work::Update { kernel: self.number(lowered.kernel), args, target, result })
     }
 
     fn launch(&mut self, lowered: Lowered) -> Work {

@@ -104,9 +104,9 @@ fn reshapes_and_transposes_of_arrays_need_no_kernel() {
     let module = planned(
         "{ lambda ; a:f32[4,6] b:f32[5,6]. let
             t:f32[6,4] = transpose[permutation=(1, 0)] a
-            r:f32[6,2,2] = reshape[dimensions=None new_sizes=(6, 2, 2)] t
+            r:f32[6,2,2] = reshape[new_sizes=(6, 2, 2)] t
             d:f32[2,2,5] = dot_general[dimension_numbers=(([0], [1]), ([], [])) preferred_element_type=f32] r b
-            e:f32[20] = reshape[dimensions=None new_sizes=(20,)] d
+            e:f32[20] = reshape[new_sizes=(20,)] d
         in (e,) }",
         &[],
     );
@@ -217,4 +217,27 @@ fn modules_print_the_same_every_time() {
     assert_eq!(nests(&program, &options).unwrap(), nests(&program, &options).unwrap());
     let vectors = |module: &Module| module.to_string().matches(Order::Vector.word()).count();
     assert!(vectors(&plan(&program, &options).unwrap()) > 0);
+}
+
+#[test]
+fn loops_over_scalars_are_one_kernel() {
+    let module = planned(
+        "{ lambda ; x:f32[] n:i32[] xs:f32[7] t:f32[5]. let
+            a:f32[] b:f32[] ys:f32[7] = scan[
+                jaxpr={ lambda ; k:f32[] p:f32[] q:f32[] y:f32[]. let
+                    r:f32[] = mul p k; s:f32[] = add r y; u:f32[] = sin q; v:f32[] = add s u in (u, s, v) }
+                length=7 num_carry=2 num_consts=1 reverse=True
+            ] x x x xs
+            c:f32[] i:i32[] = while[
+                cond_jaxpr={ lambda ; p:f32[] i:i32[]. let c:bool[] = lt i 4:i32 in (c,) } cond_nconsts=0
+                body_jaxpr={ lambda ; t:f32[5] p:f32[] i:i32[]. let
+                    w:f32[1] = dynamic_slice[slice_sizes=(1,)] t i
+                    e:f32[] = reshape[new_sizes=()] w
+                    q:f32[] = add p e; j:i32[] = add i 1:i32 in (q, j) } body_nconsts=1
+            ] t b 0:i32
+        in (a, c, ys) }",
+        &[],
+    );
+    assert!(module.body.iter().all(|stmt| matches!(stmt, Stmt::Launch { .. })), "{module}");
+    assert_eq!(copies(&module.body), 0, "{module}");
 }

@@ -37,7 +37,7 @@ fn twenty_thousand_equations() {
             "fan out",
             &with_input(aval.clone(), |b, x| {
                 let y = b.unary(Unary::Sin, x);
-                (0..10_000).map(|_| b.mul(y, x)).map(|z| z).collect::<Vec<_>>().into_iter().collect()
+                (0..10_000).map(|_| b.mul(y, x)).collect()
             }),
         );
         timed(

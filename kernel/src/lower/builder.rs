@@ -12,6 +12,7 @@ use super::element::Element;
 use crate::graph::NodeId;
 use crate::kir::{
     Access, Carry, Class, ComplexOp, Expr, If, Index, Inst, Kernel, Loop, Mask, Order, Param, ParamId, Range, Reg,
+    WhileLoop,
 };
 
 /// The memo key of a node computed at a position under a mask.
@@ -45,6 +46,21 @@ pub(crate) struct OpenLoop {
     order: Order,
     carried: Vec<(Reg, Reg)>,
     depth: usize,
+}
+
+/// A loop with a computed condition that is being written.
+pub(crate) struct OpenWhile {
+    carried: Vec<(Reg, Reg)>,
+    depth: usize,
+    condition: Vec<Inst>,
+    predicate: Option<Reg>,
+}
+
+impl OpenWhile {
+    /// The carried registers, as they are at the start of an iteration.
+    pub fn carried(&self) -> Vec<Reg> {
+        self.carried.iter().map(|&(register, _)| register).collect()
+    }
 }
 
 /// A branch that is being written.
@@ -281,6 +297,8 @@ impl Builder {
         let mut depth = self.depth_of(std::slice::from_ref(&index));
         match mask {
             Some(mask) => depth = depth.max(self.depth(mask.condition)).max(self.depth(mask.otherwise)),
+            // A constant index is in bounds everywhere.
+            None if index.as_constant().is_some() => {}
             None => {
                 if let Some(guard) = self.scopes.iter().rposition(|scope| scope.guarded) {
                     depth = depth.max(guard);
@@ -378,6 +396,38 @@ impl Builder {
         let then = self.close();
         let here = self.here();
         self.scopes[here].insts.push(Inst::If(If { condition, then, otherwise: vec![], results: vec![] }));
+    }
+
+    /// Opens a loop with a computed condition; what is written next is the condition.
+    pub fn open_while(&mut self, inits: &[Reg]) -> OpenWhile {
+        self.open(true);
+        let depth = self.here();
+        let carried = inits.iter().map(|&init| (self.fresh(self.dtype(init), depth), init)).collect();
+        OpenWhile { carried, depth, condition: vec![], predicate: None }
+    }
+
+    /// Ends the condition; what is written next is the body.
+    pub fn close_condition(&mut self, open: &mut OpenWhile, predicate: Reg) {
+        assert_eq!(self.here(), open.depth, "loops are closed in order");
+        open.condition = self.close();
+        open.predicate = Some(predicate);
+        self.open(true);
+    }
+
+    /// Ends the loop, given the carried values for the next iteration, and returns the registers with the last ones.
+    pub fn close_while(&mut self, open: OpenWhile, nexts: &[Reg]) -> Vec<Reg> {
+        assert_eq!(self.here(), open.depth, "loops are closed in order");
+        let body = self.close();
+        let here = self.here();
+        let pairs = open.carried.iter().zip(nexts);
+        let carried: Vec<Carry> = pairs.map(|(&(register, init), &next)| Carry { register, init, next }).collect();
+        let results: Vec<Reg> = carried.iter().map(|c| c.register).collect();
+        for &register in &results {
+            self.depths[register.index()] = here as u32;
+        }
+        let predicate = open.predicate.expect("the condition was closed");
+        self.scopes[here].insts.push(Inst::While(WhileLoop { carried, condition: open.condition, predicate, body }));
+        results
     }
 
     // Memory of what was computed.

@@ -45,14 +45,14 @@ impl Writer<'_, '_> {
                 r[conv.rhs_spec[0]] = out_feature.clone();
                 r[conv.rhs_spec[1]] = feature.clone();
                 let mut condition = None;
-                for i in 0..spatial {
+                for (i, tap) in taps[..spatial].iter().enumerate() {
                     let (lhs_axis, rhs_axis, out_axis) =
                         (conv.lhs_spec[i + 2], conv.rhs_spec[i + 2], conv.out_spec[i + 2]);
                     let padded = Padded::tap(
                         &at[out_axis],
                         out_shape[out_axis],
                         conv.window_strides[i],
-                        &taps[i],
+                        tap,
                         rhs_shape[rhs_axis],
                         conv.rhs_dilation[i],
                         conv.padding[i].0,
@@ -62,7 +62,7 @@ impl Writer<'_, '_> {
                         condition = Some(w.b.and(condition, inside));
                     }
                     l[lhs_axis] = index;
-                    r[rhs_axis] = taps[i].clone();
+                    r[rhs_axis] = tap.clone();
                 }
                 let x = w.masked(condition, |w| w.pull(lhs, &l))?;
                 let k = w.pull(rhs, &r)?;

@@ -59,16 +59,18 @@ pub(crate) fn gemm_operands(graph: &Graph<'_>, id: NodeId) -> Option<GemmOperand
     let out_strides: Vec<isize> = graph.aval(node.outputs[0]).shape.strides().into_iter().map(|s| s as isize).collect();
     let (lhs_free, rhs_free) = (dot.lhs_free(lhs_shape.rank()), dot.rhs_free(rhs_shape.rank()));
     let batch_rank = dot.lhs_batch.len();
-    let summed: Vec<GemmAxis> = dot
+    let mut summed: Vec<GemmAxis> = dot
         .lhs_contracting
         .iter()
         .zip(&dot.rhs_contracting)
         .map(|(&l, &r)| GemmAxis { extent: lhs_shape[l], lhs: lhs.strides[l], rhs: rhs.strides[r], out: 0 })
         .collect();
+    // The order of summed axes is free.
+    summed.sort_by_key(|axis| std::cmp::Reverse((axis.lhs.abs(), axis.rhs.abs())));
     let k = match &join(summed)[..] {
         [] => GemmAxis { extent: 1, lhs: 0, rhs: 0, out: 0 },
         [axis] => *axis,
-        // The order of summed axes is free; a routine needs them to be one.
+        // A routine needs them to be one.
         _ => return None,
     };
     let rows = lhs_free
@@ -141,15 +143,13 @@ fn strided(graph: &Graph<'_>, value: ValueId) -> Option<Strided> {
     let mut base = value;
     while let Some(id) = graph.producer(base) {
         let node = graph.node(id);
-        let passes = match node.op {
-            Op::BroadcastInDim { .. } | Op::Reshape { .. } | Op::Transpose { .. } | Op::Reverse { .. } => true,
-            // Only of arrays that are in memory anyway; else more than the slice would be computed.
-            Op::Slice(_) => match graph.producer(node.inputs[0]) {
-                None => true,
-                Some(producer) => crate::fuse::is_always_in_memory(graph, producer),
-            },
-            _ => false,
-        };
+        // Slices only of arrays that are in memory anyway; else more than the slice would be computed.
+        let of_memory =
+            |x: ValueId| graph.producer(x).is_none_or(|producer| crate::fuse::is_always_in_memory(graph, producer));
+        let passes = matches!(
+            node.op,
+            Op::BroadcastInDim { .. } | Op::Reshape { .. } | Op::Transpose { .. } | Op::Reverse { .. }
+        ) || matches!(node.op, Op::Slice(_)) && of_memory(node.inputs[0]);
         if !passes {
             break;
         }
@@ -180,32 +180,29 @@ fn through(graph: &Graph<'_>, id: NodeId, view: &Strided) -> Option<Strided> {
     let node = graph.node(id);
     let (from, to) = (&graph.aval(node.inputs[0]).shape, &graph.aval(node.outputs[0]).shape);
     let mut offset = view.offset as isize;
-    let strides = match node.op {
-        Op::BroadcastInDim { dims, .. } => {
-            let mut strides = vec![0; to.rank()];
-            for (axis, &dim) in dims.iter().enumerate() {
-                strides[dim] = if from[axis] == 1 { 0 } else { view.strides[axis] };
-            }
-            strides
+    let mut strides = view.strides.clone();
+    if let Op::BroadcastInDim { dims, .. } = node.op {
+        strides = vec![0; to.rank()];
+        for (axis, &dim) in dims.iter().enumerate() {
+            strides[dim] = if from[axis] == 1 { 0 } else { view.strides[axis] };
         }
-        Op::Reshape { .. } => reshape_strides(from, &view.strides, to)?,
-        Op::Transpose { permutation } => permutation.iter().map(|&axis| view.strides[axis]).collect(),
-        Op::Reverse { axes } => {
-            let mut strides = view.strides.clone();
-            for &axis in axes {
-                offset += strides[axis] * (from[axis] as isize - 1);
-                strides[axis] = -strides[axis];
-            }
-            strides
+    } else if let Op::Reshape { .. } = node.op {
+        strides = reshape_strides(from, &view.strides, to)?;
+    } else if let Op::Transpose { permutation } = node.op {
+        strides = permutation.iter().map(|&axis| view.strides[axis]).collect();
+    } else if let Op::Reverse { axes } = node.op {
+        for &axis in axes {
+            offset += strides[axis] * (from[axis] as isize - 1);
+            strides[axis] = -strides[axis];
         }
-        Op::Slice(slice) => {
-            for (axis, &start) in slice.starts.iter().enumerate() {
-                offset += view.strides[axis] * start as isize;
-            }
-            view.strides.iter().zip(&slice.strides).map(|(&stride, &step)| stride * step as isize).collect()
+    } else if let Op::Slice(slice) = node.op {
+        for (axis, (&start, &step)) in slice.starts.iter().zip(&slice.strides).enumerate() {
+            offset += strides[axis] * start as isize;
+            strides[axis] *= step as isize;
         }
-        _ => return None,
-    };
+    } else {
+        return None;
+    }
     Some(Strided { base: view.base, offset: offset as usize, strides })
 }
 
