@@ -24,6 +24,7 @@ mod reductions;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use rjax_ir::{Aval, DType, Element, ErrorKind, Scalar, Shape, Tensor};
+use rjax_runtime::Buffer;
 
 pub use at::At;
 pub use index::{Ellipsis, Indexer, IntoIndexer, NewAxis, Span};
@@ -34,6 +35,7 @@ pub(crate) use promote::{Kind, broadcast_shapes, promote, promote_all, promote_d
 pub use reductions::{Axes, KeepDims, keepdims};
 
 use crate::error::{check, fail_with};
+use crate::device::{self, Value};
 use crate::trace::{self, Tracer};
 
 /// An array: a value on a device, or a variable of the function being traced. See the [module](self).
@@ -64,11 +66,11 @@ pub(crate) struct Concrete {
     pub aval: Aval,
     pub weak: bool,
     /// `None` after the array was donated.
-    buffer: Mutex<Option<Tensor>>,
+    buffer: Mutex<Option<Value>>,
 }
 
 impl Concrete {
-    fn lock(&self) -> MutexGuard<'_, Option<Tensor>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Value>> {
         self.buffer.lock().expect("no code that can panic runs under this lock")
     }
 }
@@ -104,11 +106,11 @@ impl Array {
 
     /// An array from a host tensor.
     pub fn from_tensor(value: Tensor) -> Array {
-        Array::concrete(value, false)
+        Array::concrete(Arc::new(Buffer::from_tensor(&value)), false)
     }
 
-    pub(crate) fn concrete(value: Tensor, weak: bool) -> Array {
-        Array(Arc::new(Node::Concrete(Concrete { aval: value.aval(), weak, buffer: Mutex::new(Some(value)) })))
+    pub(crate) fn concrete(value: Value, weak: bool) -> Array {
+        Array(Arc::new(Node::Concrete(Concrete { aval: value.aval().clone(), weak, buffer: Mutex::new(Some(value)) })))
     }
 
     pub(crate) fn traced(tracer: Tracer) -> Array {
@@ -256,14 +258,14 @@ impl Array {
     /// The value, on the host. Under `jit` and on batched values there is none, and this is an error that says so.
     #[track_caller]
     pub fn to_tensor(&self) -> Tensor {
-        check(self.value("to_tensor"))
+        check(self.value("to_tensor")).to_tensor()
     }
 
     /// The value, or why there is none; `function` is what the user called.
-    pub(crate) fn value(&self, function: &str) -> rjax_ir::Result<Tensor> {
+    pub(crate) fn value(&self, function: &str) -> rjax_ir::Result<Value> {
         match self.node() {
-            Node::Literal(value) => Ok(value.scalar().to_tensor()),
-            Node::Constant { value, .. } => Ok(value.to_tensor()),
+            Node::Literal(value) => Ok(device::scalar(value.scalar())),
+            Node::Constant { value, .. } => Ok(device::scalar(*value)),
             Node::Concrete(concrete) => concrete.lock().clone().ok_or_else(deleted),
             Node::Traced(_) => trace::value_of(self, function),
             Node::Spec(aval) => Err(valueless(aval, function)),
@@ -271,7 +273,7 @@ impl Array {
     }
 
     /// Takes the buffer out: the array cannot be used any more.
-    pub(crate) fn donate(&self) -> rjax_ir::Result<Tensor> {
+    pub(crate) fn donate(&self) -> rjax_ir::Result<Value> {
         match self.node() {
             Node::Concrete(concrete) => concrete.lock().take().ok_or_else(deleted),
             Node::Literal(_) | Node::Constant { .. } | Node::Traced(_) | Node::Spec(_) => self.value("donate"),
@@ -292,7 +294,7 @@ impl Array {
     /// [`lax::cond`](crate::lax::cond) for what to do under `jit`.
     #[track_caller]
     pub fn item<T: Element>(&self) -> T {
-        let value = check(self.value("item"));
+        let value = check(self.value("item")).to_tensor();
         if value.shape().size() != 1 {
             fail_with(
                 ErrorKind::Shape,
@@ -305,7 +307,7 @@ impl Array {
     /// The elements, row-major. The dtype must be that of `T`, or narrower of the same kind.
     #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Vec<T> {
-        let value = check(self.value("to_vec"));
+        let value = check(self.value("to_vec")).to_tensor();
         if value.dtype() == T::DTYPE {
             return value.to_vec();
         }

@@ -1,6 +1,7 @@
 //! Where programs run.
 //!
-//! [`Device::Interp`] is the reference interpreter, which defines what every op means and takes its time.
+//! [`Device::Cpu`] compiles programs to machine code. [`Device::Interp`] is the reference interpreter, which defines what every op
+//! means and takes its time.
 //!
 //! ```
 //! use rjax::prelude::*;
@@ -9,17 +10,29 @@
 //! assert_eq!(y.to_vec::<i32>(), [0, 2, 4, 6]);
 //! ```
 
-use std::cell::Cell;
+mod executable;
+mod one_op;
 
-use rjax_ir::{Aval, Builder, Op, Program, Result, Tensor};
+use std::cell::Cell;
+use std::sync::Arc;
+
+use rjax_ir::{Atom, Op, Program, Result, Scalar};
+use rjax_runtime::Buffer;
+
+pub(crate) use executable::{Executable, Values};
 
 /// A device.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Device {
-    /// The reference interpreter.
+    /// The host's processor, through compiled code.
     #[default]
+    Cpu,
+    /// The reference interpreter.
     Interp,
 }
+
+/// An array's elements.
+pub(crate) type Value = Arc<Buffer>;
 
 thread_local! {
     static CURRENT: Cell<Option<Device>> = const { Cell::new(None) };
@@ -42,39 +55,58 @@ pub fn with<R>(device: Device, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// A program made ready to run on a device.
-#[derive(Clone, Debug)]
-pub(crate) struct Executable {
-    program: Program,
-    device: Device,
+/// A rank-0 value.
+pub(crate) fn scalar(value: Scalar) -> Value {
+    Arc::new(Buffer::from_tensor(&value.to_tensor()))
 }
 
-impl Executable {
-    pub fn compile(program: &Program) -> Result<Executable> {
-        Ok(Executable { program: program.clone(), device: current() })
-    }
+/// Runs one op, compiled once for each kind of operands.
+pub(crate) fn run_op(op: &Op, inputs: &[Value]) -> Result<Values> {
+    one_op::compiled(op, inputs, current())?.run(inputs.iter().cloned().collect())
+}
 
-    pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-        match self.device {
-            Device::Interp => rjax_ir::Interpreter::new(&mut |text| println!("{text}")).eval(&self.program, inputs),
+/// Runs a program once. On the CPU this goes equation by equation: the ops are compiled already, or will be met again, while the
+/// program as a whole may never come back. `jit` compiles whole programs.
+pub(crate) fn run(program: &Program, inputs: &[Value]) -> Result<Vec<Value>> {
+    match current() {
+        Device::Interp => {
+            let executable = Executable::compile(program, &[])?;
+            Ok(executable.run(inputs.iter().cloned().collect())?.into_vec())
+        }
+        Device::Cpu => run_by_equation(program, inputs),
+    }
+}
+
+fn run_by_equation(program: &Program, inputs: &[Value]) -> Result<Vec<Value>> {
+    let mut last_use = vec![usize::MAX; program.avals.len()];
+    for (i, eqn) in program.eqns.iter().enumerate() {
+        for var in eqn.inputs.iter().filter_map(|x| x.var()) {
+            last_use[var.index()] = i;
         }
     }
-}
-
-/// Runs a program once.
-pub(crate) fn run(program: &Program, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-    Executable::compile(program)?.run(inputs)
-}
-
-/// Runs one op.
-pub(crate) fn run_op(op: &Op, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-    Executable::compile(&one_op(op, inputs.iter().map(Tensor::aval))?)?.run(inputs)
-}
-
-/// The program that applies an op to its inputs.
-fn one_op(op: &Op, inputs: impl Iterator<Item = Aval>) -> Result<Program> {
-    let mut b = Builder::new();
-    let inputs: Vec<_> = inputs.map(|aval| b.input(aval)).collect();
-    let outputs = b.try_emit(op.clone(), &inputs)?;
-    Ok(b.finish(outputs))
+    for var in program.outvars.iter().filter_map(|x| x.var()) {
+        last_use[var.index()] = usize::MAX;
+    }
+    let mut values: Vec<Option<Value>> = vec![None; program.avals.len()];
+    for (var, value) in program.invars.iter().zip(inputs) {
+        values[var.index()] = Some(value.clone());
+    }
+    for (var, tensor) in &program.consts {
+        values[var.index()] = Some(Arc::new(Buffer::from_tensor(tensor)));
+    }
+    let read = |values: &[Option<Value>], x: &Atom| match x {
+        Atom::Var(var) => values[var.index()].clone().expect("defined before it is used, kept until its last use"),
+        Atom::Lit(value) => scalar(*value),
+    };
+    for (i, eqn) in program.eqns.iter().enumerate() {
+        let operands: Vec<Value> = eqn.inputs.iter().map(|x| read(&values, x)).collect();
+        let outputs = run_op(&eqn.op, &operands).map_err(|e| e.at(&eqn.location))?;
+        for (var, value) in eqn.outputs.iter().zip(outputs) {
+            values[var.index()] = Some(value);
+        }
+        for var in eqn.inputs.iter().filter_map(|x| x.var()).filter(|var| last_use[var.index()] == i) {
+            values[var.index()] = None;
+        }
+    }
+    Ok(program.outvars.iter().map(|x| read(&values, x)).collect())
 }

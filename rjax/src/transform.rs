@@ -38,7 +38,8 @@ pub use jacobian::{hessian, jacfwd, jacobian, jacrev};
 pub use jit::{Jit, jit};
 pub use reverse::{linear_transpose, vjp, vjp_with_aux};
 pub use rjax_ir::RematPolicy;
-pub use stages::{Compiled, Cost, Lowered};
+pub use rjax_rewrite::Cost;
+pub use stages::{Compiled, Lowered};
 pub use vmap::{VmapOptions, vmap, vmap_with};
 
 use crate::error::fail_with;
@@ -80,7 +81,7 @@ pub(crate) fn close(traced: Traced) -> Program {
     let inputs = program.invars.len() - captures.len();
     for (var, array) in program.invars.split_off(inputs).into_iter().zip(&captures) {
         match array.value("make_jaxpr") {
-            Ok(value) if !array.is_traced() => program.consts.push((var, value)),
+            Ok(value) if !array.is_traced() => program.consts.push((var, value.to_tensor())),
             Ok(_) | Err(_) => fail_with(
                 ErrorKind::Structure,
                 format!(

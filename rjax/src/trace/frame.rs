@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rjax_ir::{Atom, Builder, Op, Program, Result, Tensor, Var};
+use rjax_ir::{Atom, Builder, Op, Program, Result, Var};
 
 use super::{Input, Scope, Tracer};
 use crate::Array;
+use crate::device::Value;
 
 /// What defines a variable.
 #[derive(Clone, Copy)]
@@ -32,7 +33,7 @@ pub(super) struct Frame {
     captured: HashMap<usize, Var>,
     captures: Vec<Array>,
     /// Values that were looked at, and what they were computed from.
-    pub values: HashMap<Var, Tensor>,
+    pub values: HashMap<Var, Value>,
 }
 
 impl Frame {

@@ -4,19 +4,19 @@
 //! values are known. What was computed is kept until the trace ends, so a loop that looks at its state in each step costs each
 //! step once. An input without a source (under `jit`, in a batch, in the body of a loop) has no value, and the error names it.
 
-use rjax_ir::{Atom, Error, ErrorKind, Op, Result, Tensor, Var};
+use rjax_ir::{Atom, Error, ErrorKind, Op, Result, Var};
 
 use super::frame::{Frame, Origin};
 use super::{STACK, escaped};
 use crate::array::{Array, Node};
-use crate::device;
+use crate::device::{self, Value};
 
 /// The value of an array that may be traced; `function` is what the user called to get it.
-pub(crate) fn value_of(array: &Array, function: &str) -> Result<Tensor> {
+pub(crate) fn value_of(array: &Array, function: &str) -> Result<Value> {
     STACK.with_borrow_mut(|stack| value_in(stack, array, function))
 }
 
-fn value_in(stack: &mut [Frame], array: &Array, function: &str) -> Result<Tensor> {
+fn value_in(stack: &mut [Frame], array: &Array, function: &str) -> Result<Value> {
     let tracer = match array.node() {
         Node::Literal(_) | Node::Constant { .. } | Node::Concrete(_) | Node::Spec(_) => return array.value(function),
         Node::Traced(tracer) => tracer,
@@ -28,7 +28,7 @@ fn value_in(stack: &mut [Frame], array: &Array, function: &str) -> Result<Tensor
 }
 
 /// Computes a variable of the last frame. A list of what is still to do stands in for recursion: programs are long.
-fn evaluate(stack: &mut [Frame], var: Var, asked: &Array, function: &str) -> Result<Tensor> {
+fn evaluate(stack: &mut [Frame], var: Var, asked: &Array, function: &str) -> Result<Value> {
     let (frame, outer) = stack.split_last_mut().expect("the tracer's own frame is last");
     let mut pending = vec![var];
     while let Some(&next) = pending.last() {
@@ -52,12 +52,12 @@ fn evaluate(stack: &mut [Frame], var: Var, asked: &Array, function: &str) -> Res
                 if communicates(&eqn.op) {
                     return Err(unknown(frame, asked, function));
                 }
-                let inputs: Vec<Tensor> = eqn
+                let inputs: Vec<Value> = eqn
                     .inputs
                     .iter()
                     .map(|x| match x {
                         Atom::Var(v) => frame.values[v].clone(),
-                        Atom::Lit(value) => value.to_tensor(),
+                        Atom::Lit(value) => device::scalar(*value),
                     })
                     .collect();
                 let outputs = device::run_op(&eqn.op, &inputs).map_err(|e| e.at(&eqn.location))?;

@@ -7,12 +7,12 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rjax_ir::{ErrorKind, Op, Program, Result, Tensor};
+use rjax_ir::{ErrorKind, Op, Program, Result};
 
 use super::signature::{Key, KeyWriter};
 use super::stages::Lowered;
 use super::{rebuild, trace_fun};
-use crate::device::{self, Executable};
+use crate::device::{self, Executable, Values};
 use crate::error::{self, check, fail_with};
 use crate::fun::argument_leaves;
 use crate::trace::{self, Input, Scope};
@@ -287,16 +287,16 @@ impl<R> Specialization<R> {
         let executable = match self.executable.get() {
             Some(executable) => executable,
             None => {
-                let compiled = Executable::compile(&self.program)?;
+                let compiled = Executable::compile(&self.program, &self.donated)?;
                 self.executable.get_or_init(|| compiled)
             }
         };
         let take = |(leaf, &donated): (&&Array, &bool)| if donated { leaf.donate() } else { leaf.value("jit") };
-        let mut inputs: Vec<Tensor> = leaves.iter().zip(&self.donated).map(take).collect::<Result<_>>()?;
+        let mut inputs: Values = leaves.iter().zip(&self.donated).map(take).collect::<Result<_>>()?;
         for captured in &self.captures {
             inputs.push(captured.value("jit")?);
         }
-        let outputs = executable.run(&inputs)?;
+        let outputs = executable.run(inputs)?;
         Ok(outputs.into_iter().zip(&self.weak).map(|(value, &weak)| Array::concrete(value, weak)).collect())
     }
 }

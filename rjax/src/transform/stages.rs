@@ -3,10 +3,11 @@
 use std::marker::PhantomData;
 
 use rjax_ir::{Aval, ErrorKind, Program, Result};
+use rjax_rewrite::Cost;
 
 use super::jit::refuse_open;
 use super::rebuild;
-use crate::device::Executable;
+use crate::device::{Executable, Values};
 use crate::fun::{argument_leaves, leaf_name};
 use crate::trace::Traced;
 use crate::{Args, Array, Tree, tree};
@@ -48,7 +49,7 @@ impl<I: Args, R: Tree> Lowered<I, R> {
 
     /// Compiles the program for the current device.
     pub fn compile(self) -> Result<Compiled<I, R>> {
-        let executable = Executable::compile(&self.program)?;
+        let executable = Executable::compile(&self.program, &[])?;
         Ok(Compiled { lowered: self, executable })
     }
 }
@@ -57,15 +58,6 @@ impl<I: Args, R: Tree> Lowered<I, R> {
 pub struct Compiled<I: Args, R: Tree> {
     lowered: Lowered<I, R>,
     executable: Executable,
-}
-
-/// What a compiled program does, by the formula of `rjax-opt --emit=cost`.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Cost {
-    /// Floating-point and integer operations; moving data counts nothing.
-    pub flops: f64,
-    /// Bytes read and written by all equations.
-    pub bytes: f64,
 }
 
 impl<I: Args, R: Tree> Compiled<I, R> {
@@ -79,7 +71,7 @@ impl<I: Args, R: Tree> Compiled<I, R> {
             "a compiled function was called with arguments {found}, it was compiled for {structure}"
         );
         let leaves = argument_leaves::<I>(arguments);
-        let mut inputs = Vec::with_capacity(program.invars.len());
+        let mut inputs = Values::new();
         for (i, (leaf, expected)) in leaves.iter().zip(program.in_avals()).enumerate() {
             let found: Aval = leaf.aval();
             let kind = if found.dtype == expected.dtype { ErrorKind::Shape } else { ErrorKind::DType };
@@ -95,9 +87,21 @@ impl<I: Args, R: Tree> Compiled<I, R> {
         for captured in captures {
             inputs.push(captured.value("a compiled function")?);
         }
-        let outputs = self.executable.run(&inputs)?;
+        let outputs = self.executable.run(inputs)?;
         let outputs = outputs.into_iter().zip(weak).map(|(value, &weak)| Array::concrete(value, weak)).collect();
         Ok(rebuild(out, outputs))
+    }
+
+    /// What the program does: arithmetic operations, and bytes that its equations read and write, before fusion.
+    ///
+    /// ```
+    /// use rjax::prelude::*;
+    /// let (a, b) = (Array::spec(DType::F32, [4, 8]), Array::spec(DType::F32, [8, 2]));
+    /// let compiled = jit(|a: &Array, b: &Array| a.dot(b)).lower((&a, &b)).unwrap().compile().unwrap();
+    /// assert_eq!(compiled.cost_analysis().flops, 2 * 4 * 8 * 2);
+    /// ```
+    pub fn cost_analysis(&self) -> Cost {
+        rjax_rewrite::cost(&self.lowered.program)
     }
 
     /// The program that was compiled.
