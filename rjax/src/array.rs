@@ -34,8 +34,8 @@ pub(crate) use operators::{binary, divide};
 pub(crate) use promote::{Kind, broadcast_shapes, promote, promote_all, promote_dtypes, promote_inexact, result_type};
 pub use reductions::{Axes, KeepDims, keepdims};
 
-use crate::error::{check, fail_with};
 use crate::device::{self, Value};
+use crate::error::{check, fail_with};
 use crate::trace::{self, Tracer};
 
 /// An array: a value on a device, or a variable of the function being traced. See the [module](self).

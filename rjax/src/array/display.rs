@@ -43,7 +43,11 @@ impl fmt::Debug for Array {
 impl Array {
     /// The value, where no trace would have to be run for it.
     fn known(&self) -> Option<Tensor> {
-        if matches!(self.node(), Node::Traced(_)) { None } else { self.value("print").ok().map(|value| value.to_tensor()) }
+        if matches!(self.node(), Node::Traced(_)) {
+            None
+        } else {
+            self.value("print").ok().map(|value| value.to_tensor())
+        }
     }
 
     fn placeholder(&self) -> String {

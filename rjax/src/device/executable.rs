@@ -76,10 +76,8 @@ fn run_on_cpu(executable: &rjax_codegen_cpu::Executable, inputs: Values) -> Resu
             Operand::Own(buffer) => Input::Donated(buffer.as_bytes_mut()),
         })
         .collect();
-    let mut places: SmallVec<[&mut [u8]; 8]> = results
-        .iter_mut()
-        .map(|result| result.as_mut().map_or(Default::default(), Buffer::as_bytes_mut))
-        .collect();
+    let mut places: SmallVec<[&mut [u8]; 8]> =
+        results.iter_mut().map(|result| result.as_mut().map_or(Default::default(), Buffer::as_bytes_mut)).collect();
     executable.run(&mut arguments, &mut places)?;
     drop((arguments, places));
     let mut operands: SmallVec<[Option<Operand>; 8]> = operands.into_iter().map(Some).collect();

@@ -26,9 +26,7 @@ pub(super) fn compiled(op: &Op, inputs: &[Value], device: Device) -> Result<Arc<
     inputs.iter().for_each(|value| value.aval().hash(&mut hasher));
     let hash = hasher.finish();
     let is_it = |entry: &&Entry| {
-        entry.device == device
-            && entry.operands.iter().eq(inputs.iter().map(|value| value.aval()))
-            && entry.op == *op
+        entry.device == device && entry.operands.iter().eq(inputs.iter().map(|value| value.aval())) && entry.op == *op
     };
     if let Some(found) = lock().get(&hash).and_then(|entries| entries.iter().find(is_it)) {
         return Ok(found.executable.clone());
