@@ -200,7 +200,8 @@ impl Fuser<'_, '_> {
 
     fn root(&mut self, id: NodeId) {
         self.fate[id.index()] = Fate::Root;
-        let rank = self.graph.aval(self.graph.node(id).outputs[0]).rank();
+        // A print has no result.
+        let rank = self.graph.node(id).outputs.first().map_or(0, |&output| self.graph.aval(output).rank());
         let frame = self.frames.root(id, rank);
         self.pull(id, id, frame);
     }
