@@ -43,7 +43,7 @@ impl Run<'_> {
     fn program(&mut self, program: &Program, top_level: bool) -> Program {
         let mut dag = Dag::new(self.rules, Ops::default(), top_level, self.options.fold_elements);
         let inputs: Vec<Id> = program.in_avals().into_iter().enumerate().map(|(i, aval)| dag.leaf(i, aval)).collect();
-        let mut outputs = self.load(&mut dag, &program, &inputs);
+        let mut outputs = self.load(&mut dag, program, &inputs);
         for pass in 0..self.options.passes {
             if let Some((next, moved)) = window::pass(&dag, &outputs, self.options, pass) {
                 (dag, outputs) = (next, moved);
@@ -132,10 +132,10 @@ fn store(dag: &Dag, num_inputs: usize, outputs: &[Id], report: &mut Report) -> P
         program.avals.push(aval.clone());
         Var((program.avals.len() - 1) as u32)
     };
-    for i in 0..num_inputs {
-        let v = fresh(&mut program, &dag.entries[i].avals[0]);
+    for (atom, entry) in atoms.iter_mut().zip(&dag.entries).take(num_inputs) {
+        let v = fresh(&mut program, &entry.avals[0]);
         program.invars.push(v);
-        atoms[i] = Some(v.into());
+        *atom = Some(v.into());
     }
     for (i, entry) in dag.entries.iter().enumerate().filter(|(i, _)| live[*i]) {
         if let Head::Const(number) = entry.node.head {

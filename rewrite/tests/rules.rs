@@ -170,13 +170,9 @@ fn inputs(program: &Program, seed: usize, tame: bool) -> Vec<Tensor> {
 fn agree(class: Class, found: Scalar, expected: Scalar, scale: f64) -> bool {
     let part = |f: f64, e: f64| {
         let same = f.to_bits() == e.to_bits() || f.is_nan() && e.is_nan();
-        let eps = match found.dtype().real() {
-            DType::F16 => 2f64.powi(-10),
-            DType::BF16 => 2f64.powi(-7),
-            DType::F32 => 2f64.powi(-23),
-            DType::F64 => 2f64.powi(-52),
-            _ => 0.0,
-        };
+        let precisions = [(DType::F16, 10), (DType::BF16, 7), (DType::F32, 23), (DType::F64, 52)];
+        let precision = precisions.into_iter().find(|p| p.0 == found.dtype().real());
+        let eps = precision.map_or(0.0, |(_, bits)| 2f64.powi(-bits));
         match class {
             Class::Exact => same,
             Class::ZeroSign => same || f == e,

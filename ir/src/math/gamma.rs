@@ -3,6 +3,8 @@
 //! Accuracy in f64: about 10 ulp, save near the zeros of digamma, where the error is 1e-15 absolute. At poles digamma
 //! is NaN, and zeta is infinite for even orders and NaN for odd ones, as in XLA.
 
+#![allow(clippy::excessive_precision, reason = "the coefficients stand as they were published")]
+
 use std::f64::consts::PI;
 
 /// B_2k / 2k for k = 1, 2, …: the asymptotic series of digamma.

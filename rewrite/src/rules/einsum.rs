@@ -36,7 +36,7 @@ pub(super) struct Kind {
     dtype: DType,
 }
 
-fn dot_of<'a>(op: &'a Op) -> &'a DotGeneral {
+fn dot_of(op: &Op) -> &DotGeneral {
     let Op::DotGeneral(dot) = op else { unreachable!("a dot") };
     dot
 }

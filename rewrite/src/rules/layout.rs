@@ -10,12 +10,12 @@ use crate::term::when;
 
 const ANY: DTypeSet = DTypeSet::ANY;
 
-fn permutation<'a>(op: &'a Op) -> &'a [usize] {
+fn permutation(op: &Op) -> &[usize] {
     let Op::Transpose { permutation } = op else { unreachable!("a transpose") };
     permutation
 }
 
-fn broadcast<'a>(op: &'a Op) -> (&'a Shape, &'a [usize]) {
+fn broadcast(op: &Op) -> (&Shape, &[usize]) {
     let Op::BroadcastInDim { shape, dims } = op else { unreachable!("a broadcast") };
     (shape, dims)
 }

@@ -21,7 +21,7 @@ const IDEMPOTENT: &[Code] =
 const SUM: &[Code] = &[C::Reduce(Reducer::Sum)];
 const ARITHMETIC: &[Code] = &[C::Reduce(Reducer::Sum), C::Reduce(Reducer::Prod)];
 
-pub(super) fn reduce<'a>(op: &'a Op) -> (Reducer, &'a [usize]) {
+pub(super) fn reduce(op: &Op) -> (Reducer, &[usize]) {
     let Op::Reduce { reducer, axes } = op else { unreachable!("a reduction") };
     (*reducer, axes)
 }

@@ -11,7 +11,7 @@ use crate::term::when;
 
 const ANY: DTypeSet = DTypeSet::ANY;
 
-fn slice<'a>(op: &'a Op) -> &'a Slice {
+fn slice(op: &Op) -> &Slice {
     let Op::Slice(slice) = op else { unreachable!("a slice") };
     slice
 }
@@ -21,7 +21,7 @@ fn axis_of(op: &Op) -> usize {
     *axis
 }
 
-fn padding<'a>(op: &'a Op) -> &'a [PadDim] {
+fn padding(op: &Op) -> &[PadDim] {
     let Op::Pad { padding } = op else { unreachable!("padding") };
     padding
 }
