@@ -77,13 +77,13 @@ pub enum Form {
     Program,
     /// The program simplified.
     Simplified,
-    /// What is computed together and what is kept in memory.
+    /// Its ops in groups that are computed together.
     Nests,
-    /// The loop IR: kernels and the schedule that launches them.
+    /// The loop IR of its kernels, and the schedule that calls them.
     Kir,
-    /// Cranelift's IR of the loop IR.
+    /// The Cranelift IR of its functions.
     Clif,
-    /// Machine code of this machine.
+    /// Its machine code for this processor.
     Asm,
     /// A graph for graphviz.
     Dot,
@@ -106,18 +106,18 @@ pub struct Run {
     /// What to run on: `interp`, `cpu`.
     #[arg(long, value_name = "D", default_value = "cpu")]
     pub device: String,
-    /// Inputs whose memory may be used for results.
-    #[arg(long, value_name = "I,J…", value_delimiter = ',')]
-    pub donate: Vec<usize>,
-    /// How many threads to use; default: all cores.
-    #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
     /// How often to run and time the program.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub repeat: usize,
     /// How often to run it before that, untimed.
     #[arg(long, value_name = "W", default_value_t = 0)]
     pub warmup: usize,
+    /// How many threads kernels may use; default: all cores.
+    #[arg(long, value_name = "T")]
+    pub threads: Option<usize>,
+    /// Inputs that the program may overwrite.
+    #[arg(long, value_name = "I,J…", value_delimiter = ',')]
+    pub donate: Vec<usize>,
     /// Prints one JSON object with the times instead of the outputs.
     #[arg(long)]
     pub json: bool,

@@ -8,6 +8,7 @@ mod args;
 mod emit;
 mod npy;
 mod npz;
+mod pipeline;
 mod read;
 mod run;
 mod transform;

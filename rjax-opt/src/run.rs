@@ -2,17 +2,23 @@
 
 use std::time::Instant;
 
-use rjax_codegen_cpu::{Executable, Input, ResultPlace};
-use rjax_ir::{Aval, DType, Interpreter, Program, Shape, Tensor};
-use rjax_runtime::{Buffer, Device};
+use rjax_codegen_cpu::{Input, Options, ResultPlace, compile};
+use rjax_ir::{Aval, Interpreter, Program, Shape, Tensor};
+use rjax_runtime::{Buffer, Device, pool_stats, set_threads, threads};
 
 use crate::args::Run;
-use crate::{Result, npz, read, write_output};
+use crate::{Result, npz, pipeline, read, write_output};
 
 /// Reads the inputs, runs the program, writes or prints the outputs.
 pub fn run(options: &Run) -> Result<()> {
     if options.repeat == 0 {
         return Err("--repeat: expected at least 1, found 0".to_string());
+    }
+    if let Some(threads) = options.threads {
+        if threads == 0 {
+            return Err("--threads: expected at least 1, found 0".to_string());
+        }
+        set_threads(threads);
     }
     let device = Device::parse(&options.device).map_err(|e| e.to_string())?;
     let file = options.source.file.as_deref().expect("clap requires FILE");
@@ -24,7 +30,7 @@ pub fn run(options: &Run) -> Result<()> {
     let inputs = check_inputs(&program, stored, options.inputs.as_deref())?;
     let (outputs, report) = match device {
         Device::Interpreter => interpret(&program, &inputs, options)?,
-        Device::Cpu => native(&program, &inputs, options)?,
+        Device::Cpu => compiled(&program, &inputs, options)?,
     };
     if let Some(path) = &options.outputs {
         npz::write(path, &outputs)?;
@@ -98,72 +104,48 @@ fn interpret(program: &Program, inputs: &[Tensor], options: &Run) -> Result<(Vec
     Ok((outputs, report))
 }
 
-/// Compiles for this machine's processor and runs: times are from buffers to buffers.
-fn native(program: &Program, inputs: &[Tensor], options: &Run) -> Result<(Vec<Tensor>, Report)> {
-    if let Some(threads) = options.threads {
-        if threads == 0 {
-            return Err("--threads: expected at least 1, found 0".to_string());
-        }
-        rjax_runtime::set_threads(threads);
-    }
+/// Compiles for this processor and runs the machine code.
+fn compiled(program: &Program, inputs: &[Tensor], options: &Run) -> Result<(Vec<Tensor>, Report)> {
     let start = Instant::now();
-    let code = compile(program, &options.donate).map_err(|e| e.to_string())?;
+    let module = pipeline::module(&options.source, program, &options.donate)?;
+    let executable = compile(&module, &Options { threads: threads() }).map_err(|e| e.to_string())?;
     let compile_ms = start.elapsed().as_secs_f64() * 1e3;
-    let (mut outputs, mut run_ms) = (vec![], vec![]);
-    for round in 0..options.warmup + options.repeat {
-        // Inputs that are written are new for each round.
-        let mut arguments: Vec<Buffer> = inputs.iter().map(Buffer::from_tensor).collect();
-        let fresh = |(place, aval): (&ResultPlace, &Aval)| match place {
-            ResultPlace::Output => Buffer::new(aval.clone()),
-            ResultPlace::Input(_) => Buffer::new(Aval::new(aval.dtype, [0])),
-        };
-        let mut results: Vec<Buffer> = code.results().iter().zip(code.outputs()).map(fresh).collect();
-        let mut passed: Vec<Input> = arguments
-            .iter_mut()
-            .enumerate()
-            .map(|(i, buffer)| {
-                if code.writes_input(i) {
-                    Input::Donated(buffer.as_bytes_mut())
-                } else {
-                    Input::Shared(buffer.as_bytes())
-                }
+    let mut arguments: Vec<Buffer> = inputs.iter().map(Buffer::from_tensor).collect();
+    let nothing = |aval: &Aval| aval.with_shape([0]);
+    let mut results: Vec<Buffer> = (executable.outputs().iter().zip(executable.results()))
+        .map(|(aval, place)| Buffer::new(if *place == ResultPlace::Output { aval.clone() } else { nothing(aval) }))
+        .collect();
+    let mut run_ms = vec![];
+    for step in 0..options.warmup + options.repeat {
+        for &donated in &options.donate {
+            arguments[donated] = Buffer::from_tensor(&inputs[donated]);
+        }
+        let mut given: Vec<Input<'_>> = (arguments.iter_mut().enumerate())
+            .map(|(index, buffer)| match options.donate.contains(&index) {
+                true => Input::Donated(buffer.as_bytes_mut()),
+                false => Input::Shared(buffer.as_bytes()),
             })
             .collect();
-        let mut slices: Vec<&mut [u8]> = results.iter_mut().map(Buffer::as_bytes_mut).collect();
+        let mut taken: Vec<&mut [u8]> = results.iter_mut().map(Buffer::as_bytes_mut).collect();
         let start = Instant::now();
-        code.run(&mut passed, &mut slices).map_err(|e| e.to_string())?;
-        let elapsed = start.elapsed();
-        if round >= options.warmup {
-            run_ms.push(elapsed.as_secs_f64() * 1e3);
-        }
-        if round + 1 == options.warmup + options.repeat {
-            let result = |(i, (place, aval)): (usize, (&ResultPlace, &Aval))| match *place {
-                ResultPlace::Output => results[i].to_tensor(),
-                ResultPlace::Input(input) => Tensor::from_bytes(aval, arguments[input].as_bytes()),
-            };
-            outputs = code.results().iter().zip(code.outputs()).enumerate().map(result).collect();
+        executable.run(&mut given, &mut taken).map_err(|e| e.to_string())?;
+        if step >= options.warmup {
+            run_ms.push(start.elapsed().as_secs_f64() * 1e3);
         }
     }
-    let passed: usize = code.inputs().iter().chain(code.outputs()).map(Aval::bytes).sum();
+    let outputs = (executable.outputs().iter().zip(executable.results()).zip(&results))
+        .map(|((aval, place), buffer)| match *place {
+            ResultPlace::Output => buffer.to_tensor(),
+            ResultPlace::Input(input) => Tensor::from_bytes(aval, arguments[input].as_bytes()),
+        })
+        .collect();
     let report = Report {
         device: Device::Cpu,
         compile_ms,
         run_ms,
-        kernels: code.kernels(),
-        peak_bytes: Some(passed + code.arena_bytes()),
-        threads: rjax_runtime::threads(),
+        kernels: executable.kernels(),
+        peak_bytes: Some(pool_stats().peak_bytes + executable.arena_bytes()),
+        threads: threads(),
     };
     Ok((outputs, report))
-}
-
-fn compile(program: &Program, donated: &[usize]) -> rjax_ir::Result<Executable> {
-    let program = rjax_rewrite::simplify(program, &Default::default())?;
-    let avals = program.in_avals();
-    if let Some(&i) = donated.iter().find(|&&i| i >= avals.len()) {
-        rjax_ir::bail!(Parameter, "--donate: there is no input {i}; the program has {} inputs", avals.len())
-    }
-    // The bytes of a bool are not free to hold anything else.
-    let donate = (0..avals.len()).map(|i| donated.contains(&i) && avals[i].dtype != DType::Bool).collect();
-    let module = rjax_kernel::plan(&program, &rjax_kernel::Options { donate, ..Default::default() })?;
-    rjax_codegen_cpu::compile(&module, &Default::default())
 }

@@ -92,6 +92,11 @@ impl Transform {
         FLAGS.iter().map(|flag| flag.name).chain(["all"]).collect()
     }
 
+    /// How far a simplification may go; `None` for other transformations.
+    pub fn tier(&self) -> Option<Tier> {
+        if let Transform::Simplify(tier) = self { Some(*tier) } else { None }
+    }
+
     fn parse(name: &str, value: &str) -> Result<Transform> {
         match name {
             "jvp" => Ok(Transform::Jvp),

@@ -153,7 +153,7 @@ impl<T: Field> Field for (T, T) {
 
 impl Field for Shape {
     fn expected() -> String {
-        "a shape, as (2, 3)".to_string()
+        "a shape that fits in memory, as (2, 3)".to_string()
     }
     fn to_param(&self) -> Param {
         self.to_vec().to_param()

@@ -317,7 +317,11 @@ impl<'t> Parser<'t> {
         let avals: Vec<Aval> = inputs.iter().map(|&input| scope.program.aval(input)).collect();
         let results = infer(op, &avals).map_err(|e| self.error(at, e.message))?;
         if results.len() != binders.len() {
-            let message = format!("{} has {} results, but {} are named", op.name(), results.len(), binders.len());
+            let plural =
+                |count: usize, one: &str, more: &str| format!("{count} {}", if count == 1 { one } else { more });
+            let (has, named) =
+                (plural(results.len(), "result", "results"), plural(binders.len(), "is named", "are named"));
+            let message = format!("{} has {has}, but {named}", op.name());
             return Err(self.error(at, message));
         }
         for ((token, declared), result) in binders.iter().zip(results) {

@@ -66,6 +66,11 @@ pub(super) fn op_line(op: &crate::Op) -> String {
     flat(&Namer::default().op(op))
 }
 
+/// The text of a parameter's value on one line.
+pub(super) fn param_line(value: &Param) -> String {
+    flat(&Namer::default().value(value))
+}
+
 /// The names of one program's variables.
 struct Scope<'p> {
     program: &'p Program,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::error::did_you_mean;
 use super::param::{Field, Param};
+use super::print::param_line;
 
 /// A mistake in a parameter: the token it is about, and what is wrong.
 pub(super) struct ReadError {
@@ -52,20 +53,27 @@ impl<'o> Reader<'o> {
     }
 
     fn missing(&self, name: &str) -> ReadError {
-        let unknown = self.entries.iter().filter(|(_, taken)| !taken).map(|(entry, _)| &*entry.name);
-        let hint = match did_you_mean(name, unknown).as_str() {
-            "" => String::new(),
-            _ => " under this name".to_string(),
+        let untaken: Vec<&str> = self.entries.iter().filter(|(_, taken)| !taken).map(|(e, _)| &*e.name).collect();
+        let given = if untaken.is_empty() { String::new() } else { format!("; found {}", untaken.join(", ")) };
+        ReadError { token: self.token, message: format!("{}: parameter {name} is missing{given}", self.of) }
+    }
+
+    fn unexpected(&self, name: &str, value: &Param, expected: &str) -> ReadError {
+        let found = param_line(value);
+        let found = if found.chars().count() > 60 {
+            format!("{}…", found.chars().take(60).collect::<String>())
+        } else {
+            found
         };
-        ReadError { token: self.token, message: format!("{}: parameter {name} is missing{hint}", self.of) }
+        self.error(name, format!("expected {expected}, found {found}"))
     }
 
     /// A parameter that must be there.
     pub(super) fn take<T: Field>(&mut self, name: &'static str) -> Read<T> {
         match self.find(name) {
             Some(entry) => {
-                let value = T::from_param(&entry.value);
-                value.ok_or_else(|| self.error(name, format!("expected {}", T::expected())))
+                let value = entry.value.clone();
+                T::from_param(&value).ok_or_else(|| self.unexpected(name, &value, &T::expected()))
             }
             None => Err(self.missing(name)),
         }
@@ -98,7 +106,8 @@ impl<'o> Reader<'o> {
             let field = |(name, value): &(Arc<str>, Param)| Entry { name: name.clone(), value: value.clone(), token };
             return Ok(Reader::new(record, token, fields.iter().map(field).collect()));
         }
-        Err(self.error(name, format!("expected {record}(…)")))
+        let value = entry.value.clone();
+        Err(self.unexpected(name, &value, &format!("{record}(…)")))
     }
 
     /// The end: nothing may be left.

@@ -1,0 +1,60 @@
+//! What becomes of a program on its way to machine code: simplified, fused and lowered, compiled.
+
+use rjax_codegen_cpu::{asm_text, clif_text};
+use rjax_ir::{Aval, DType, Program};
+use rjax_kernel::kir::Module;
+use rjax_rewrite::{Options as Rewrite, Report, simplify_explained};
+
+use crate::Result;
+use crate::args::Source;
+use crate::transform::Transform;
+
+/// The program as the compiler sees it before it fuses, and what was done to it. A `--simplify=TIER` among the
+/// transformations says how far that may go; the last one counts.
+pub fn simplified(source: &Source, program: &Program) -> Result<(Program, Report)> {
+    let tiers = source.transforms.0.iter().filter_map(Transform::tier);
+    let options = Rewrite { tier: tiers.last().unwrap_or_default(), ..Rewrite::default() };
+    simplify_explained(program, &options).map_err(|e| e.to_string())
+}
+
+/// The settings of fusion and memory planning where the inputs in `donate` are given up.
+pub fn planning(program: &Program, donate: &[usize]) -> Result<rjax_kernel::Options> {
+    let count = program.invars.len();
+    if let Some(input) = donate.iter().find(|&&input| input >= count) {
+        return Err(format!("--donate: there is no input {input}; the program has {count}"));
+    }
+    // The bytes of a bool are not free to hold anything else.
+    let is_free = |(input, aval): (usize, Aval)| donate.contains(&input) && aval.dtype != DType::Bool;
+    let donate = program.in_avals().into_iter().enumerate().map(is_free).collect();
+    Ok(rjax_kernel::Options { donate, ..rjax_kernel::Options::default() })
+}
+
+/// The simplified program's kernels and schedule.
+pub fn module(source: &Source, program: &Program, donate: &[usize]) -> Result<Module> {
+    let (program, _) = simplified(source, program)?;
+    rjax_kernel::plan(&program, &planning(&program, donate)?).map_err(|e| e.to_string())
+}
+
+/// The simplified program's groups of ops that are computed together.
+pub fn nests(source: &Source, program: &Program) -> Result<String> {
+    let (program, _) = simplified(source, program)?;
+    rjax_kernel::nests(&program, &planning(&program, &[])?).map_err(|e| e.to_string())
+}
+
+/// The Cranelift IR of its functions.
+pub fn clif(source: &Source, program: &Program) -> Result<String> {
+    clif_text(&module(source, program, &[])?).map_err(|e| e.to_string())
+}
+
+/// The machine code of its functions.
+pub fn asm(source: &Source, program: &Program) -> Result<String> {
+    asm_text(&module(source, program, &[])?).map_err(|e| e.to_string())
+}
+
+/// Flops and bytes as given and as simplified, and the number of kernels, as JSON.
+pub fn cost(source: &Source, program: &Program) -> Result<String> {
+    let (_, Report { before, after, .. }) = simplified(source, program)?;
+    let kernels = module(source, program, &[])?.kernels.len();
+    let part = |cost: rjax_rewrite::Cost| format!("{{\"flops\":{},\"bytes\":{}}}", cost.flops, cost.bytes);
+    Ok(format!("{{\"before\":{},\"after\":{},\"kernels\":{kernels}}}\n", part(before), part(after)))
+}
