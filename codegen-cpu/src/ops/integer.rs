@@ -141,11 +141,14 @@ impl Ops<'_, '_> {
     pub(crate) fn shift_by(&mut self, op: Binary, dtype: DType, x: Value, amount: u64) -> Value {
         let width = dtype.bits() as u64;
         let inside = amount.min(width - 1) as i64;
-        match op {
-            Binary::ShiftRightArithmetic => self.builder.ins().sshr_imm_s(x, inside),
-            Binary::ShiftLeft | Binary::ShiftRightLogical if amount >= width => self.integer(dtype, 0),
-            Binary::ShiftLeft => self.builder.ins().ishl_imm_s(x, inside),
-            _ => self.builder.ins().ushr_imm_s(x, inside),
+        if op == Binary::ShiftRightArithmetic {
+            self.builder.ins().sshr_imm_s(x, inside)
+        } else if amount >= width {
+            self.integer(dtype, 0)
+        } else if op == Binary::ShiftLeft {
+            self.builder.ins().ishl_imm_s(x, inside)
+        } else {
+            self.builder.ins().ushr_imm_s(x, inside)
         }
     }
 
