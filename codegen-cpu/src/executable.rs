@@ -290,7 +290,7 @@ fn check_memory(what: &str, i: usize, aval: &Aval, start: *const u8, bytes: usiz
     );
     let alignment = aval.dtype.real().size();
     ensure!(
-        bytes == 0 || start as usize % alignment == 0,
+        bytes == 0 || (start as usize).is_multiple_of(alignment),
         Structure,
         "call: {what} {i} is {aval} and must be aligned to {alignment} bytes"
     );

@@ -105,7 +105,18 @@ fn samples(dtype: DType) -> Vec<Scalar> {
     let largest = match dtype {
         DType::F16 => 65504.0,
         DType::BF16 | DType::F32 => f32::MAX as f64 * 0.99,
-        _ => f64::MAX,
+        DType::Bool
+        | DType::I8
+        | DType::I16
+        | DType::I32
+        | DType::I64
+        | DType::U8
+        | DType::U16
+        | DType::U32
+        | DType::U64
+        | DType::F64
+        | DType::C64
+        | DType::C128 => f64::MAX,
     };
     let mut values = vec![tiny];
     values.extend(

@@ -134,7 +134,7 @@ elements! {
     I8 i8, x => Complex128::new(x as f64, 0.0), z => z.re as i8, [x as u8 as u64, 0], b => b[0] as i8;
     I16 i16, x => Complex128::new(x as f64, 0.0), z => z.re as i16, [x as u16 as u64, 0], b => b[0] as i16;
     I32 i32, x => Complex128::new(x as f64, 0.0), z => z.re as i32, [x as u32 as u64, 0], b => b[0] as i32;
-    I64 i64, x => Complex128::new(x as f64, 0.0), z => z.re as i64, [x as u64 as u64, 0], b => b[0] as i64;
+    I64 i64, x => Complex128::new(x as f64, 0.0), z => z.re as i64, [(x as u64), 0], b => b[0] as i64;
     U8 u8, x => Complex128::new(x as f64, 0.0), z => z.re as u8, [x as u64, 0], b => b[0] as u8;
     U16 u16, x => Complex128::new(x as f64, 0.0), z => z.re as u16, [x as u64, 0], b => b[0] as u16;
     U32 u32, x => Complex128::new(x as f64, 0.0), z => z.re as u32, [x as u64, 0], b => b[0] as u32;

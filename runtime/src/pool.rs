@@ -223,7 +223,7 @@ mod tests {
     fn classes_cover_sizes_with_little_waste() {
         for bytes in (0..5000).chain([1 << 20, (1 << 20) + 1, (5 << 20) + 12345]) {
             let class = size_class(bytes);
-            assert!(class >= bytes && class % ALIGN == 0);
+            assert!(class >= bytes && class.is_multiple_of(ALIGN));
             assert!(class <= ALIGN.max(bytes + bytes / 4 + ALIGN), "{bytes} -> {class}");
             assert_eq!(size_class(class), class);
         }

@@ -6,10 +6,22 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "types and attributes are what the format says: the unexpected is refused"
+)]
 pub mod bytecode;
 
 pub mod import;
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "types and attributes are what the format says: the unexpected is refused"
+)]
 pub mod mlir;
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "types and attributes are what the format says: the unexpected is refused"
+)]
 pub mod text;
 
 pub use import::{CheckKind, Imported, import, import_function};

@@ -49,7 +49,7 @@ fn reductions_of_every_length() {
                     let body = k.over_range(row, Order::Independent, outer);
                     k.kernel.body.push(body);
                     let x = numbers(dtype, rows * columns);
-                    let found = build(&module_of(k.kernel)).call(&[x.clone()]).expect("fits").remove(0);
+                    let found = build(&module_of(k.kernel)).call(std::slice::from_ref(&x)).expect("fits").remove(0);
                     let mut totals = tensor(dtype, vec![Scalar::one(dtype); rows]);
                     for column in 0..columns {
                         let values = tensor(dtype, (0..rows).map(|row| x.get(row * columns + column)));
@@ -122,7 +122,7 @@ fn masked_loads() {
         top.push(k.over_range(variable, order, body));
         k.kernel.body = top;
         let x = numbers(dtype, len);
-        let found = build(&module_of(k.kernel)).call(&[x.clone()]).expect("fits").remove(0);
+        let found = build(&module_of(k.kernel)).call(std::slice::from_ref(&x)).expect("fits").remove(0);
         let outside = Scalar::from_f64(dtype, -7.0);
         let expected =
             tensor(dtype, (0..len + 4).map(|i| i.checked_sub(2).filter(|&p| p < len).map_or(outside, |p| x.get(p))));

@@ -47,7 +47,7 @@ fn starts<S: Operand + Clone>(x: &Array, indices: &[S]) -> Vec<Array> {
             return index;
         }
         let extent = shape[axis] as i64;
-        super::select(super::lt(&index, 0), &super::add(&index, extent), &index)
+        super::select(super::lt(&index, 0), super::add(&index, extent), &index)
     };
     indices.iter().enumerate().map(wrap).collect()
 }

@@ -212,7 +212,7 @@ pub fn nonzero_sized(x: &Array, size: usize, fill: i64) -> Vec<Array> {
     // Slot s holds the position of the (s+1)-th element that is not zero.
     let slots = lax::iota(DType::I32, size);
     let position = super::searchsorted(&rank, &(&slots + 1), false);
-    let found = slots.lt(&flat.astype(DType::I32).sum(..));
+    let found = slots.lt(flat.astype(DType::I32).sum(..));
     unravel(&position, &x.shape()).into_iter().map(|i| where_(&found, i, fill)).collect()
 }
 

@@ -195,7 +195,7 @@ pub fn column_stack<A: Borrow<Array>>(arrays: &[A]) -> Array {
 #[track_caller]
 pub fn split(x: &Array, sections: usize, axis: isize) -> Vec<Array> {
     let extent = x.shape()[check(resolve_axis("split", axis, x.ndim()))];
-    if sections == 0 || extent % sections != 0 {
+    if sections == 0 || !extent.is_multiple_of(sections) {
         fail_with(
             ErrorKind::Parameter,
             format!("split: axis {axis} of {} does not divide into {sections} equal pieces; see array_split", x.aval()),

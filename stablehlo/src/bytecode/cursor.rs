@@ -105,7 +105,7 @@ impl<'a> Cursor<'a> {
             if !alignment.is_power_of_two() {
                 return Err(self.error("a section's alignment is not a power of two"));
             }
-            while self.position % alignment != 0 {
+            while !self.position.is_multiple_of(alignment) {
                 self.byte()?;
             }
         }

@@ -80,8 +80,9 @@ fn threefry(b: &mut Builder, key: Atom, counter: Atom, result: &Aval) -> (Atom, 
     }
     // The first even axis (else the longest) is halved; the two words of a counter become neighbours along it.
     let shape = &result.shape;
-    let axis =
-        (0..shape.rank()).find(|&a| shape[a] % 2 == 0).or_else(|| (0..shape.rank()).rev().max_by_key(|&a| shape[a]));
+    let axis = (0..shape.rank())
+        .find(|&a| shape[a].is_multiple_of(2))
+        .or_else(|| (0..shape.rank()).rev().max_by_key(|&a| shape[a]));
     let Some(axis) = axis else {
         let outputs = rounds(b, &Shape::from([1]));
         let bits = b.reshape(outputs[0], &Shape::scalar());

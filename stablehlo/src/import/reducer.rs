@@ -50,15 +50,16 @@ pub(super) fn combiner(program: &Program) -> Option<Combiner> {
         return None;
     }
     let bool_operands = program.aval(inputs[0]).dtype == DType::Bool;
-    match op {
-        Op::Binary(Binary::Add) => Some(Combiner::Add),
-        Op::Binary(Binary::Mul) => Some(Combiner::Mul),
-        Op::Binary(Binary::Min) => Some(Combiner::Min),
-        Op::Binary(Binary::Max) => Some(Combiner::Max),
-        Op::Binary(Binary::Or) if bool_operands => Some(Combiner::Max),
-        Op::Binary(Binary::And) if bool_operands => Some(Combiner::Min),
-        _ => None,
-    }
+    let Op::Binary(op) = op else { return None };
+    let table = [
+        (Binary::Add, Combiner::Add),
+        (Binary::Mul, Combiner::Mul),
+        (Binary::Min, Combiner::Min),
+        (Binary::Max, Combiner::Max),
+    ];
+    let logical = [(Binary::Or, Combiner::Max), (Binary::And, Combiner::Min)];
+    let known = table.iter().chain(logical.iter().filter(|_| bool_operands));
+    known.into_iter().find(|(binary, _)| binary == op).map(|(_, combiner)| *combiner)
 }
 
 /// Whether a selecting program `(a, b) -> keep a` keeps the larger value (true), the smaller (false), or is neither.
@@ -68,11 +69,10 @@ pub(super) fn selects_largest(program: &Program) -> Option<bool> {
     if inputs != [a.into(), b.into()] {
         return None;
     }
-    match op {
-        Op::Compare(Compare::Ge | Compare::Gt) => Some(true),
-        Op::Compare(Compare::Le | Compare::Lt) => Some(false),
-        _ => None,
+    if matches!(op, Op::Compare(Compare::Ge | Compare::Gt)) {
+        return Some(true);
     }
+    matches!(op, Op::Compare(Compare::Le | Compare::Lt)).then_some(false)
 }
 
 impl Importer<'_> {

@@ -87,10 +87,13 @@ impl Importer<'_> {
         let Some(Attribute::Array(items)) = operation.attributes.get("precision_config") else {
             return Precision::Default;
         };
-        let level = |item: &Attribute| match item {
-            Attribute::String(name) if name == "HIGHEST" => Precision::Highest,
-            Attribute::String(name) if name == "HIGH" => Precision::High,
-            _ => Precision::Default,
+        let level = |item: &Attribute| {
+            let Attribute::String(name) = item else { return Precision::Default };
+            match name.as_str() {
+                "HIGHEST" => Precision::Highest,
+                "HIGH" => Precision::High,
+                _ => Precision::Default,
+            }
         };
         items.iter().map(level).max().unwrap_or_default()
     }

@@ -342,7 +342,7 @@ impl Real for f32 {
     unsafe fn transpose_columns(k: usize, width: usize, from: *const f32, stride: isize, to: *mut f32) {
         // SAFETY: the same contract; AVX2 is there at both levels, and the blocks tile the whole area.
         unsafe {
-            if level() == Level::Portable || width % 8 != 0 {
+            if level() == Level::Portable || !width.is_multiple_of(8) {
                 return transpose_columns_portable(k, width, from, stride, to);
             }
             let whole = k - k % 8;
@@ -371,7 +371,7 @@ impl Real for f64 {
     unsafe fn transpose_columns(k: usize, width: usize, from: *const f64, stride: isize, to: *mut f64) {
         // SAFETY: the same contract; AVX2 is there at both levels, and the blocks tile the whole area.
         unsafe {
-            if level() == Level::Portable || width % 4 != 0 {
+            if level() == Level::Portable || !width.is_multiple_of(4) {
                 return transpose_columns_portable(k, width, from, stride, to);
             }
             let whole = k - k % 4;

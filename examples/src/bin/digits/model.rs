@@ -68,8 +68,8 @@ impl Adam {
         let steps = &self.steps + 1.0;
         let mean = tree::map2(|m, g| 0.9 * m + 0.1 * g, &self.mean, gradient);
         let square = tree::map2(|v, g| 0.999 * v + 0.001 * g.square(), &self.square, gradient);
-        let mean_scale = 1.0 / (1.0 - jnp::power(&jnp::array(0.9f32), &steps));
-        let square_scale = 1.0 / (1.0 - jnp::power(&jnp::array(0.999f32), &steps));
+        let mean_scale = 1.0 / (1.0 - jnp::power(jnp::array(0.9f32), &steps));
+        let square_scale = 1.0 / (1.0 - jnp::power(jnp::array(0.999f32), &steps));
         let params = tree::map3(
             |p, m, v| p - Self::RATE * (m * &mean_scale) / ((v * &square_scale).sqrt() + 1e-8),
             params,
