@@ -1,5 +1,7 @@
 //! `#[derive(Tree)]`: structs and enums whose fields are arrays, other trees, or static values.
 
+#![forbid(unsafe_code)]
+
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{Data, DeriveInput, Error, Fields, Index, Result, parse_macro_input, parse_quote};
