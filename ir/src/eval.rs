@@ -195,7 +195,7 @@ impl<'a> Interpreter<'a> {
 fn unbound(collective: &Collective) -> Result<Vec<Tensor>> {
     match collective.axes() {
         [] => bail!(Structure, "{}: expected at least 1 axis, found 0", collective.name()),
-        [axis, ..] => bail!(Structure, "{}: axis {axis} is not bound by any vmap around it", collective.name()),
+        [axis, ..] => bail!(Unsupported, "{}: axis {axis} is not bound by any vmap around it", collective.name()),
     }
 }
 

@@ -83,7 +83,7 @@ impl Verifier<'_> {
         }
         if let Op::Collective(collective) = &eqn.op {
             for axis in collective.axes() {
-                ensure!(self.axes.contains(axis), Malformed, "axis {axis} is not bound by any vmap around it");
+                ensure!(self.axes.contains(axis), Unsupported, "axis {axis} is not bound by any vmap around it");
             }
         }
         let inputs: Vec<Aval> = eqn.inputs.iter().map(|&atom| program.aval(atom)).collect();

@@ -12,8 +12,8 @@ use crate::transform::Transform;
 /// The program as the compiler sees it before it fuses, and what was done to it. A `--simplify=TIER` among the
 /// transformations says how far that may go; the last one counts.
 pub fn simplified(source: &Source, program: &Program) -> Result<(Program, Report)> {
-    let tiers = source.transforms.0.iter().filter_map(Transform::tier);
-    let options = Rewrite { tier: tiers.last().unwrap_or_default(), ..Rewrite::default() };
+    let mut tiers = source.transforms.0.iter().filter_map(Transform::tier);
+    let options = Rewrite { tier: tiers.next_back().unwrap_or_default(), ..Rewrite::default() };
     simplify_explained(program, &options).map_err(|e| e.to_string())
 }
 
