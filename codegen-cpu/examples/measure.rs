@@ -45,7 +45,19 @@ impl Arguments {
             match aval.dtype {
                 DType::F32 => bytemuck::cast_slice_mut(&mut memory).fill(0.37f32),
                 DType::F64 => bytemuck::cast_slice_mut(&mut memory).fill(0.37f64),
-                _ => {}
+                DType::Bool
+                | DType::I8
+                | DType::I16
+                | DType::I32
+                | DType::I64
+                | DType::U8
+                | DType::U16
+                | DType::U32
+                | DType::U64
+                | DType::F16
+                | DType::BF16
+                | DType::C64
+                | DType::C128 => {}
             }
             memory
         };

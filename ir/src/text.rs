@@ -1,7 +1,7 @@
 //! The text form of programs: printing, parsing, comparing and drawing them.
 //!
 //! It looks like a jaxpr and round-trips exactly: parsing what [`Display`](std::fmt::Display) prints gives the same program
-//! with its variables numbered in the order of their definitions ([`Program::renumbered`]), and printing it again the same text.
+//! with its variables numbered in the order of their definitions ([`crate::Program::renumbered`]), and printing it again the same text.
 //!
 //! ```
 //! use rjax_ir::Program;
