@@ -2,29 +2,33 @@
 //!
 //! Work arrives in bursts of microseconds, so workers spin for a moment before they sleep: handing work to a spinning
 //! worker costs a third of a microsecond, waking a sleeping one ten or more. Chunks are handed out one at a time by an
-//! atomic counter, and the caller takes part, so a busy core never holds up the rest. The chunks are the caller's choice
-//! and do not depend on the number of threads; a chunk that computes the same wherever it runs makes results
-//! identical for any thread count.
+//! atomic counter, and the caller takes part, so a busy core never holds up the rest. A call allocates nothing.
+//!
+//! The chunks are the caller's choice and do not depend on the number of threads; a chunk that computes the same wherever
+//! it runs makes results identical for any thread count.
 
 #![allow(unsafe_code)]
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long an idle worker spins before it sleeps.
-const SPIN: Duration = Duration::from_micros(100);
+const SPIN: Duration = Duration::from_micros(200);
+/// How often the caller looks for its last workers before it lets others run: a worker may have lost its core.
+const PATIENCE: u32 = 1 << 12;
 
 /// 0: not set yet.
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 
 /// The number of threads that kernels may use, at least 1: as set by [`set_threads`], else by the environment variable
-/// `RJAX_NUM_THREADS`, else the number of cores.
+/// `RJAX_THREADS`, else the number of cores that this process may run on.
 pub fn threads() -> usize {
     match THREADS.load(Ordering::Relaxed) {
         0 => {
-            let set = std::env::var("RJAX_NUM_THREADS").ok().and_then(|text| text.trim().parse().ok());
+            let set = std::env::var("RJAX_THREADS").ok().and_then(|text| text.trim().parse().ok());
             let count =
                 set.filter(|&n| n > 0).unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()));
             // Another thread may have called `set_threads` meanwhile; that wins.
@@ -42,82 +46,91 @@ pub fn set_threads(count: usize) {
     THREADS.store(count.max(1), Ordering::Relaxed);
 }
 
-/// Calls `work(0)`, …, `work(chunks - 1)`, each once, on up to [`threads`] threads, the caller's included, and returns when all
-/// are done. A panic in a chunk is passed on to the caller after the others have finished. Calls from
-/// inside a chunk, or while another thread uses the pool, run on the calling thread alone.
-pub fn parallel_for(chunks: usize, work: &(dyn Fn(usize) + Sync)) {
-    let helpers = threads().min(chunks).saturating_sub(1);
-    let pool = POOL.get_or_init(Pool::default);
-    let Some(_turn) = (helpers > 0).then(|| pool.turn.try_lock().ok()).flatten() else {
-        (0..chunks).for_each(work);
+/// Calls `work(begin, end)` for parts of `0..total` that cover it, each but the last `grain` long, on up to [`threads`] threads, the
+/// caller's included, and returns when all are done. Parts begin at multiples of `grain` (0 counts as 1) whatever the number of threads.
+///
+/// A panic in a part is passed on to the caller after the parts under way have finished. Calls from inside a part, or while another
+/// thread uses the pool, run on the calling thread alone. Handing work to others pays from about 8 microseconds on.
+pub fn parallel_for(total: usize, grain: usize, work: &(dyn Fn(usize, usize) + Sync)) {
+    let grain = grain.max(1);
+    let helpers = threads().min(total.div_ceil(grain)).saturating_sub(1);
+    let Some(_turn) = (helpers > 0).then(|| POOL.turn.try_lock().ok()).flatten() else {
+        let mut begin = 0;
+        while begin < total {
+            let end = total.min(begin + grain);
+            work(begin, end);
+            begin = end;
+        }
         return;
     };
-    pool.grow_to(helpers);
-    // SAFETY: the only uses of the job are between here and the end of `finish`, which returns after every worker that
-    // took the job has let go of it; `work` outlives this call.
-    let work: &'static (dyn Fn(usize) + Sync) = unsafe { std::mem::transmute(work) };
-    let job = Arc::new(Job {
-        work,
-        chunks,
-        next: AtomicUsize::new(0),
-        seats: AtomicUsize::new(helpers),
-        working: AtomicUsize::new(0),
-        panic: Mutex::new(None),
-    });
-    pool.post(Some(job.clone()));
+    POOL.grow_to(helpers);
+    let job = Job { work, total, grain, next: AtomicUsize::new(0), panic: Mutex::new(None) };
+    POOL.post(&job, helpers);
     job.run();
-    pool.finish(&job);
-    let panic = lock(&job.panic).take();
-    if let Some(payload) = panic {
+    POOL.finish();
+    if let Some(payload) = job.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
         resume_unwind(payload);
     }
 }
 
-struct Job {
-    work: &'static (dyn Fn(usize) + Sync),
-    chunks: usize,
-    /// The next chunk to hand out.
+/// Lives on the stack of the caller, who does not return before every worker has let go of it.
+struct Job<'a> {
+    work: &'a (dyn Fn(usize, usize) + Sync),
+    total: usize,
+    grain: usize,
+    /// Where the next part begins.
     next: AtomicUsize,
-    /// How many more workers may join.
-    seats: AtomicUsize,
-    /// How many workers have joined and not left.
-    working: AtomicUsize,
-    panic: Mutex<Option<Box<dyn std::any::Any + Send>>>,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-impl Job {
-    /// Takes chunks until none is left.
+impl Job<'_> {
+    /// Takes parts until none is left.
     fn run(&self) {
         loop {
-            let chunk = self.next.fetch_add(1, Ordering::Relaxed);
-            if chunk >= self.chunks {
+            let begin = self.next.fetch_add(self.grain, Ordering::Relaxed);
+            if begin >= self.total {
                 return;
             }
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.work)(chunk))) {
+            let end = self.total.min(begin + self.grain);
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.work)(begin, end))) {
                 lock(&self.panic).get_or_insert(payload);
             }
         }
     }
 }
 
-#[derive(Default)]
 struct Pool {
     /// Held by the thread whose job is posted.
     turn: Mutex<()>,
     /// Counts postings, so that a spinning worker sees a new job without taking the lock.
     epoch: AtomicUsize,
+    /// How many workers have joined the posted job and not left.
+    working: AtomicUsize,
     state: Mutex<State>,
     wake: Condvar,
 }
 
-#[derive(Default)]
 struct State {
-    job: Option<Arc<Job>>,
+    /// The posted job and how many more workers may join it.
+    job: Option<(Posted, usize)>,
     workers: usize,
     sleeping: usize,
 }
 
-static POOL: OnceLock<Pool> = OnceLock::new();
+/// The address of a job, its lifetime forgotten.
+#[derive(Clone, Copy)]
+struct Posted(*const Job<'static>);
+
+// SAFETY: a job is shared by reference only, and all it holds may be.
+unsafe impl Send for Posted {}
+
+static POOL: Pool = Pool {
+    turn: Mutex::new(()),
+    epoch: AtomicUsize::new(0),
+    working: AtomicUsize::new(0),
+    state: Mutex::new(State { job: None, workers: 0, sleeping: 0 }),
+    wake: Condvar::new(),
+};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -135,21 +148,28 @@ impl Pool {
         }
     }
 
-    fn post(&self, job: Option<Arc<Job>>) {
+    fn post(&self, job: &Job<'_>, seats: usize) {
         let mut state = lock(&self.state);
-        state.job = job;
+        state.job = Some((Posted((&raw const *job).cast()), seats));
         self.epoch.fetch_add(1, Ordering::Release);
         if state.sleeping > 0 {
+            drop(state);
             self.wake.notify_all();
         }
     }
 
     /// Withdraws the job and waits for the workers that took it.
-    fn finish(&self, job: &Job) {
+    fn finish(&self) {
         // After this nobody joins: joining happens under the lock, while the job is posted.
         lock(&self.state).job = None;
-        while job.working.load(Ordering::Acquire) > 0 {
-            std::hint::spin_loop();
+        let mut looks = 0;
+        while self.working.load(Ordering::Acquire) > 0 {
+            looks += 1;
+            if looks < PATIENCE {
+                std::hint::spin_loop();
+            } else {
+                std::thread::yield_now();
+            }
         }
     }
 
@@ -167,14 +187,16 @@ impl Pool {
                 state.sleeping -= 1;
             }
             seen = self.epoch.load(Ordering::Relaxed);
-            let Some(job) = state.job.clone() else { continue };
-            if job.seats.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_err() {
-                continue;
-            }
-            job.working.fetch_add(1, Ordering::Relaxed);
+            let Some((Posted(job), seats)) = &mut state.job else { continue };
+            let Some(left) = seats.checked_sub(1) else { continue };
+            *seats = left;
+            let job = *job;
+            self.working.fetch_add(1, Ordering::Relaxed);
             drop(state);
-            job.run();
-            job.working.fetch_sub(1, Ordering::Release);
+            // SAFETY: the job is alive: its owner waits in `finish` until `working` is 0 again, and this worker counted itself
+            // while the job was posted.
+            unsafe { &*job }.run();
+            self.working.fetch_sub(1, Ordering::Release);
         }
     }
 }
@@ -185,36 +207,55 @@ mod tests {
     use std::sync::atomic::AtomicU64;
 
     #[test]
-    fn every_chunk_runs_once_for_any_thread_count() {
+    fn every_index_is_covered_once_for_any_thread_count() {
         let before = threads();
         for count in [1, 2, 3, 8] {
             set_threads(count);
-            for chunks in [0, 1, 2, 7, 1000] {
-                let hits: Vec<_> = (0..chunks).map(|_| AtomicU64::new(0)).collect();
-                parallel_for(chunks, &|i| {
-                    parallel_for(2, &|_| ());
-                    hits[i].fetch_add(1, Ordering::Relaxed);
+            for (total, grain) in [(0, 1), (1, 1), (2, 1), (7, 3), (1000, 1), (1000, 64), (5, 0), (3, 100)] {
+                let hits: Vec<_> = (0..total).map(|_| AtomicU64::new(0)).collect();
+                parallel_for(total, grain, &|begin, end| {
+                    assert!(begin < end && begin.is_multiple_of(grain.max(1)));
+                    parallel_for(2, 1, &|_, _| ());
+                    hits[begin..end].iter().for_each(|hit| {
+                        hit.fetch_add(1, Ordering::Relaxed);
+                    });
                 });
-                assert!(hits.iter().all(|h| h.load(Ordering::Relaxed) == 1), "{count} threads, {chunks} chunks");
+                assert!(hits.iter().all(|h| h.load(Ordering::Relaxed) == 1), "{count} threads, {total} by {grain}");
             }
         }
         set_threads(before);
     }
 
     #[test]
+    fn several_threads_may_call_at_once() {
+        let sum = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        parallel_for(64, 8, &|begin, end| {
+                            sum.fetch_add((begin..end).sum::<usize>() as u64, Ordering::Relaxed);
+                        });
+                    }
+                });
+            }
+        });
+        assert_eq!(sum.load(Ordering::Relaxed), 4 * 200 * (63 * 64 / 2));
+    }
+
+    #[test]
     fn a_panic_reaches_the_caller_and_the_pool_works_on() {
         let ran = AtomicU64::new(0);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            parallel_for(10, &|i| {
-                assert_ne!(i, 3, "chunk three");
+            parallel_for(10, 1, &|i, _| {
+                assert_ne!(i, 3, "part three");
                 ran.fetch_add(1, Ordering::Relaxed);
             });
         }));
         assert!(outcome.is_err());
-        assert_eq!(ran.load(Ordering::Relaxed), 9);
-        parallel_for(4, &|_| {
+        parallel_for(4, 1, &|_, _| {
             ran.fetch_add(1, Ordering::Relaxed);
         });
-        assert_eq!(ran.load(Ordering::Relaxed), 13);
+        assert!(ran.load(Ordering::Relaxed) >= 7);
     }
 }

@@ -11,7 +11,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("kernel", &["rjax-ir"]),
     ("stablehlo", &["rjax-ir"]),
     ("runtime", &["rjax-ir"]),
-    ("codegen-cpu", &["rjax-ir", "rjax-kernel"]),
+    ("codegen-cpu", &["rjax-ir", "rjax-kernel", "rjax-runtime"]),
     ("rjax-derive", &[]),
     (
         "rjax",
