@@ -14,6 +14,7 @@
 mod diff;
 mod dot;
 mod error;
+mod example;
 mod lex;
 mod literal;
 mod ops;
@@ -29,6 +30,7 @@ mod tests;
 pub use diff::diff;
 pub use dot::dot;
 pub use error::ParseError;
+pub use example::example;
 pub use ops::{doc, names, params};
 pub use param::Param;
 

@@ -12,6 +12,7 @@ Examples:
   rjax-opt run model.jaxpr --inputs in.npz --outputs out.npz
   echo '{ lambda ; a:f32[]. let b:f32[] = sin a in (b,) }' | rjax-opt - --jvp
   rjax-opt model.jaxpr --vjp --emit=explain      what simplification does to the derivative
+  rjax-opt bench model.mlirbc other.jaxpr        compile and run times, GFLOP/s, GB/s
   rjax-opt diff before.jaxpr after.jaxpr
 ";
 
@@ -29,6 +30,10 @@ pub struct Args {
 pub enum Command {
     /// Runs a program on arrays from an npz file.
     Run(Run),
+    /// Times programs and prints a table.
+    Bench(Bench),
+    /// Prints what can be done with each op, as a page of Markdown.
+    Ops,
     /// Lists devices: what is there, and why something is not.
     Devices,
     /// Compares two programs by structure; exit status 1 where they differ.
@@ -121,4 +126,19 @@ pub struct Run {
     /// Prints one JSON object with the times instead of the outputs.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(ClapArgs, Debug)]
+pub struct Bench {
+    /// The programs; `NAME.npz` beside a program holds its inputs, otherwise they are made up.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<String>,
+    #[command(flatten)]
+    pub transforms: Transforms,
+    /// How often to run each program; default: for about a second.
+    #[arg(long, value_name = "N")]
+    pub repeat: Option<usize>,
+    /// How many threads kernels may use; default: all cores.
+    #[arg(long, value_name = "T")]
+    pub threads: Option<usize>,
 }

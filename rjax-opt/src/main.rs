@@ -5,9 +5,11 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod emit;
 mod npy;
 mod npz;
+mod ops;
 mod pipeline;
 mod read;
 mod run;
@@ -39,6 +41,8 @@ fn run_command(args: &Args) -> Result<ExitCode> {
     match &args.command {
         None => emit::emit(&args.show),
         Some(Command::Run(options)) => run::run(options),
+        Some(Command::Bench(options)) => bench::bench(options),
+        Some(Command::Ops) => write_output(None, ops::matrix().as_bytes()),
         Some(Command::Devices) => {
             let lines: String = rjax_runtime::devices().iter().map(|report| format!("{report}\n")).collect();
             write_output(None, lines.as_bytes())

@@ -14,12 +14,7 @@ pub fn run(options: &Run) -> Result<()> {
     if options.repeat == 0 {
         return Err("--repeat: expected at least 1, found 0".to_string());
     }
-    if let Some(threads) = options.threads {
-        if threads == 0 {
-            return Err("--threads: expected at least 1, found 0".to_string());
-        }
-        set_threads(threads);
-    }
+    use_threads(options.threads)?;
     let device = Device::parse(&options.device).map_err(|e| e.to_string())?;
     let file = options.source.file.as_deref().expect("clap requires FILE");
     let program = read::program(file)?;
@@ -45,8 +40,18 @@ pub fn run(options: &Run) -> Result<()> {
     }
 }
 
+/// Sets the number of threads to what `--threads` says.
+pub fn use_threads(threads: Option<usize>) -> Result<()> {
+    match threads {
+        Some(0) => return Err("--threads: expected at least 1, found 0".to_string()),
+        Some(threads) => set_threads(threads),
+        None => {}
+    }
+    Ok(())
+}
+
 /// The inputs as the program's signature types them.
-fn check_inputs(program: &Program, stored: Vec<npz::Stored>, path: Option<&str>) -> Result<Vec<Tensor>> {
+pub fn check_inputs(program: &Program, stored: Vec<npz::Stored>, path: Option<&str>) -> Result<Vec<Tensor>> {
     let wanted = program.in_avals();
     if stored.len() != wanted.len() {
         let found = match path {
@@ -61,11 +66,14 @@ fn check_inputs(program: &Program, stored: Vec<npz::Stored>, path: Option<&str>)
 }
 
 /// What `--json` prints.
-struct Report {
+pub struct Report {
     device: Device,
-    compile_ms: f64,
-    run_ms: Vec<f64>,
-    kernels: usize,
+    /// From the program to something callable.
+    pub compile_ms: f64,
+    /// One entry for each repeat.
+    pub run_ms: Vec<f64>,
+    /// How many kernels were compiled.
+    pub kernels: usize,
     /// `None` where the device does not count.
     peak_bytes: Option<usize>,
     threads: usize,
@@ -105,7 +113,7 @@ fn interpret(program: &Program, inputs: &[Tensor], options: &Run) -> Result<(Vec
 }
 
 /// Compiles for this processor and runs the machine code.
-fn compiled(program: &Program, inputs: &[Tensor], options: &Run) -> Result<(Vec<Tensor>, Report)> {
+pub fn compiled(program: &Program, inputs: &[Tensor], options: &Run) -> Result<(Vec<Tensor>, Report)> {
     let start = Instant::now();
     let module = pipeline::module(&options.source, program, &options.donate)?;
     let executable = compile(&module, &Options { threads: threads() }).map_err(|e| e.to_string())?;

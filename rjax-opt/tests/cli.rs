@@ -277,3 +277,29 @@ fn bad_inputs_are_named() {
     assert_eq!(run(&path, &["--vmap=3,_"]), "--vmap: input in0 has shape [2], so it has no axis 3");
     assert!(run(&path, &["--outputs", "/no/such/out.npz"]).starts_with("/no/such/out.npz: "));
 }
+
+#[test]
+fn ops_prints_the_page_of_the_book() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ops.md")).expect("the book is there");
+    let (found, wanted) = (succeeds(&["ops"], ""), page);
+    let differs = found.lines().zip(wanted.lines()).find(|(found, wanted)| found != wanted);
+    assert!(found == wanted, "run `rjax-opt ops > docs/ops.md`; it would change {differs:?}");
+}
+
+#[test]
+fn bench_prints_a_line_for_each_program() {
+    let folder = folder("bench");
+    let sum = file(&folder, "sum.jaxpr", "{ lambda ; a:f32[4,8]. let b:f32[4] = reduce_sum[axes=(1,)] a in (b,) }");
+    let given = file(&folder, "given.jaxpr", "{ lambda ; a:i32[2]. let b:i32[2] = neg a in (b,) }");
+    npz(&folder, "given.npz", &[("in0", "<i4", "(2,)", &[1, 0, 0, 0, 2, 0, 0, 0])]);
+    let table = succeeds(&["bench", &sum, &given, "--repeat", "2", "--threads", "1"], "");
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 3, "{table}");
+    assert!(lines[0].starts_with("program ") && lines[0].contains("GFLOP/s"), "{table}");
+    assert!(lines[1].starts_with(&sum) && lines[2].starts_with(&given), "{table}");
+    assert_eq!(lines[1].split_whitespace().count(), 8, "{table}");
+
+    assert_eq!(fails(&["bench", &sum, "--threads", "0"], ""), "--threads: expected at least 1, found 0");
+    npz(&folder, "sum.npz", &[("in0", "<f4", "(1,)", &[0; 4])]);
+    assert!(rjax_opt(&["bench", &sum], "").status.code() == Some(2), "inputs of another shape");
+}

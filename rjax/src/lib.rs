@@ -48,3 +48,12 @@ pub use transform::{
     value_and_grad_with_aux, vjp, vjp_with_aux, vmap, vmap_with,
 };
 pub use tree::Tree;
+
+/// The programs of the README and of the book, compiled and run by `cargo test`.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../docs/tutorial.md")]
+    struct Tutorial;
+}
