@@ -2,6 +2,7 @@
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::check::Kind;
 use crate::transform::{Transform, Transforms};
 
 const EXAMPLES: &str = "\
@@ -14,6 +15,7 @@ Examples:
   rjax-opt model.jaxpr --vjp --emit=explain      what simplification does to the derivative
   rjax-opt bench model.mlirbc other.jaxpr        compile and run times, GFLOP/s, GB/s
   rjax-opt diff before.jaxpr after.jaxpr
+  rjax-opt check --kind run,vjp,jvp --jobs 2 conformance/jax
 ";
 
 /// Reads an array program, transforms it, and shows or runs it.
@@ -34,6 +36,8 @@ pub enum Command {
     Bench(Bench),
     /// Prints what can be done with each op, as a page of Markdown.
     Ops,
+    /// Runs conformance cases and compares; exit status 1 where one fails.
+    Check(Check),
     /// Lists devices: what is there, and why something is not.
     Devices,
     /// Compares two programs by structure; exit status 1 where they differ.
@@ -141,4 +145,29 @@ pub struct Bench {
     /// How many threads kernels may use; default: all cores.
     #[arg(long, value_name = "T")]
     pub threads: Option<usize>,
+}
+
+#[derive(ClapArgs, Debug)]
+pub struct Check {
+    /// Folders of cases (with a `manifest.jsonl`, or of StableHLO files that check themselves), or single files.
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<String>,
+    /// What to run on: `interp`, `cpu`.
+    #[arg(long, value_name = "D", default_value = "cpu")]
+    pub device: String,
+    /// What to ask of each case.
+    #[arg(long, value_enum, value_name = "K,…", value_delimiter = ',', default_values = ["run", "vjp", "jvp"])]
+    pub kind: Vec<Kind>,
+    /// Only cases whose name contains this.
+    #[arg(long, value_name = "S", default_value = "")]
+    pub filter: String,
+    /// How many cases to run at the same time; default: one for each core.
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Where to write all verdicts as JSON.
+    #[arg(long, value_name = "OUT.json")]
+    pub report: Option<String>,
+    /// How many seconds a case may take.
+    #[arg(long, value_name = "S", default_value_t = 60.0)]
+    pub timeout: f64,
 }

@@ -6,6 +6,7 @@
 
 mod args;
 mod bench;
+mod check;
 mod emit;
 mod npy;
 mod npz;
@@ -47,6 +48,7 @@ fn run_command(args: &Args) -> Result<ExitCode> {
             let lines: String = rjax_runtime::devices().iter().map(|report| format!("{report}\n")).collect();
             write_output(None, lines.as_bytes())
         }
+        Some(Command::Check(options)) => return check::check(options),
         Some(Command::Diff { before, after }) => return diff(before, after),
     }
     .map(|()| ExitCode::SUCCESS)

@@ -33,6 +33,15 @@ pub fn read(path: &str) -> Result<Vec<Stored>> {
     present.iter().map(|index| array(&mut archive, path, &format!("in{index}"))).collect()
 }
 
+/// All arrays of a file by name.
+pub fn read_all(path: &str) -> Result<Vec<(String, Stored)>> {
+    let file = File::open(path).map_err(|e| format!("{path}: {e}"))?;
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| format!("{path}: not an npz file: {e}"))?;
+    let names: Vec<String> =
+        archive.file_names().filter_map(|name| name.ok()?.strip_suffix(".npy").map(str::to_string)).collect();
+    names.into_iter().map(|name| Ok((name.clone(), array(&mut archive, path, &name)?))).collect()
+}
+
 fn array(archive: &mut ZipArchive<BufReader<File>>, path: &str, name: &str) -> Result<Stored> {
     let broken = |e: String| format!("{path}: array {name}: {e}");
     let mut entry = archive.by_name(&format!("{name}.npy")).map_err(|e| broken(e.to_string()))?;

@@ -19,7 +19,7 @@ use rjax_ir::{Atom, Aval, Builder, Error, ErrorKind, Op, Program, Result, Scalar
 use crate::mlir::{Function, Module, Operation, Region, Value};
 
 /// How two tensors of a check are compared.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub enum CheckKind {
     /// `check.expect_eq`: bit for bit, NaN equal to NaN.
     Eq,
@@ -28,8 +28,11 @@ pub enum CheckKind {
         /// Largest distance accepted.
         max_ulps: u64,
     },
-    /// `check.expect_almost_eq`: within 1e-3, absolute or relative.
-    AlmostEq,
+    /// `check.expect_almost_eq`: absolute or relative.
+    AlmostEq {
+        /// Largest distance accepted, 1e-3 where nothing else is said.
+        tolerance: f64,
+    },
 }
 
 /// An imported module.
@@ -334,6 +337,10 @@ impl<'a> Importer<'a> {
                 self.builder().try_emit(Op::OptimizationBarrier, &inputs)
             }
             "stablehlo.custom_call" => self.custom_call(operation),
+            name if name.starts_with("check.expect_") => {
+                self.check(operation, name)?;
+                Ok(vec![])
+            }
             "stablehlo.after_all" | "stablehlo.create_token" => Ok(vec![]),
             "stablehlo.partition_id" | "stablehlo.replica_id" => Ok(vec![Scalar::zero(rjax_ir::DType::U32).into()]),
             _ => Err(unsupported(operation, "this operation")),
@@ -369,8 +376,10 @@ impl<'a> Importer<'a> {
     fn check(&mut self, operation: &Operation, target: &str) -> Result<()> {
         let kind = match target.trim_start_matches("check.").trim_end_matches("_const") {
             "expect_eq" => CheckKind::Eq,
-            "expect_close" => CheckKind::Close { max_ulps: operation.int("max_ulp_difference").unwrap_or(3) as u64 },
-            "expect_almost_eq" => CheckKind::AlmostEq,
+            "expect_close" => {
+                CheckKind::Close { max_ulps: operation.float_or("max_ulp_difference", 3.0)?.max(0.0) as u64 }
+            }
+            "expect_almost_eq" => CheckKind::AlmostEq { tolerance: operation.float_or("tolerance", 1e-3)? },
             _ => return Err(unsupported(operation, target)),
         };
         ensure!(self.frames.len() == 1, Unsupported, "stablehlo: {target} outside the entry function");

@@ -278,6 +278,16 @@ impl Operation {
         }
     }
 
+    /// A number, or a default where the attribute is absent.
+    pub fn float_or(&self, name: &str, default: f64) -> Result<f64> {
+        match self.attributes.get(name) {
+            None => Ok(default),
+            Some(Attribute::Float(value)) => Ok(*value),
+            Some(Attribute::Int(value)) => Ok(*value as f64),
+            _ => Err(self.bad(name, "a number")),
+        }
+    }
+
     /// A string or enumerant.
     pub fn string(&self, name: &str) -> Result<&str> {
         match self.attributes.get(name) {

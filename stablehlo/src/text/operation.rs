@@ -401,6 +401,7 @@ impl<'a> Parser<'a> {
                 parts.attributes.insert("k".into(), Attribute::Int(self.s.integer()?));
                 self.s.expect(")")?;
             }
+            name if name.starts_with("check.") => return self.check(name),
             _ => {
                 if self.s.eat("(") {
                     parts.operands = self.operands()?;
@@ -436,6 +437,31 @@ impl<'a> Parser<'a> {
         }
         let types = self.result_types(name, &parts)?;
         Ok((parts, types))
+    }
+
+    /// `check.expect_eq %a, %b : T`, `check.expect_eq_const %a, dense<…> : T`, with `, tolerance = 0.1` or attributes.
+    fn check(&mut self, name: &str) -> Result<(Parts, Vec<Type>)> {
+        let mut parts = Parts { operands: self.operands()?, ..Parts::default() };
+        while self.s.eat(",") {
+            if self.s.peek_word() == "dense" {
+                parts.attributes.insert("value".into(), attribute::dense(&mut self.s)?);
+                continue;
+            }
+            let parameter = self.s.word()?.to_string();
+            self.s.expect("=")?;
+            // The colon after the number begins the types.
+            let text = self.s.number()?;
+            let value = text.parse().map_err(|_| self.s.error(format!("{name}: `{text}` is not a number")))?;
+            parts.attributes.insert(parameter, Attribute::Float(value));
+        }
+        if self.s.peek("{") {
+            parts.attributes.extend(attribute::dictionary(&mut self.s)?);
+        }
+        self.result_types(name, &parts)?;
+        if self.s.peek("{") {
+            parts.attributes.extend(attribute::dictionary(&mut self.s)?);
+        }
+        Ok((parts, vec![]))
     }
 
     /// `: (T, …) -> U`, `: T -> U`, or the short form `: T, …` in which operands and result agree.
