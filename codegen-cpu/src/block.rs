@@ -1,4 +1,4 @@
-//! Memory for arenas and constants.
+//! Memory for constants, and for the arguments of calls on host values.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;

@@ -36,7 +36,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { threads: std::thread::available_parallelism().map_or(1, |n| n.get()) }
+        Options { threads: rjax_runtime::threads() }
     }
 }
 

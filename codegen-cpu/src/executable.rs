@@ -3,8 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use cranelift_jit::JITModule;
-use rjax_ir::{Aval, Result, Tensor, bail, ensure};
-use rjax_kernel::kir::{Access, BufferId, Module, Space, Stmt};
+use rjax_ir::{Aval, DType, Result, Tensor, bail, ensure};
+use rjax_kernel::kir::{ALIGNMENT, Access, BufferId, Module, Space, Stmt};
+use rjax_runtime::Buffer;
 
 use crate::block::Block;
 use crate::schedule::{Frame, Task};
@@ -70,10 +71,12 @@ unsafe impl Send for Executable {}
 // SAFETY: as above.
 unsafe impl Sync for Executable {}
 
+const _: () = assert!(Buffer::ALIGN.is_multiple_of(ALIGNMENT), "arenas are buffers");
+
 /// What one call at a time uses.
 struct Workspace {
     frame: Vec<u64>,
-    arena: Block,
+    arena: Buffer,
 }
 
 impl Executable {
@@ -198,14 +201,14 @@ impl Executable {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         idle.unwrap_or_else(|| {
             let mut frame = self.template.clone();
-            let arena = Block::new(self.arena_bytes);
-            frame[Frame::ARENA] = arena.start() as u64;
+            let mut arena = Buffer::new(Aval::new(DType::U8, [self.arena_bytes]));
+            frame[Frame::ARENA] = arena.as_bytes_mut().as_mut_ptr() as u64;
             Workspace { frame, arena }
         })
     }
 
     fn fill(&self, workspace: &mut Workspace, inputs: &mut [Input<'_>], outputs: &mut [&mut [u8]]) -> Result<()> {
-        debug_assert_eq!(workspace.frame[Frame::ARENA], workspace.arena.start() as u64);
+        debug_assert_eq!(workspace.frame[Frame::ARENA], workspace.arena.as_bytes().as_ptr() as u64);
         for (i, (input, aval)) in inputs.iter_mut().zip(&self.inputs).enumerate() {
             let (start, bytes) = match input {
                 Input::Shared(bytes) => {

@@ -3,6 +3,7 @@
 //! What the machine has no instruction for is computed by the interpreter's own functions, monomorphised for each
 //! dtype, so that compiled code and interpreter agree to the bit. 16-bit floats travel as `f32`.
 
+mod parallel;
 mod print;
 mod scalar;
 mod sort;
@@ -16,6 +17,7 @@ use rjax_kernel::kir;
 
 use crate::gemm;
 
+pub(crate) use parallel::grain;
 pub(crate) use print::PrintTask;
 pub use print::capture_prints;
 
@@ -40,6 +42,8 @@ pub(crate) enum Routine {
     Convert(DType, DType),
     /// `(x, exponent bits, mantissa bits) -> y`.
     ReducePrecision(DType),
+    /// `(kernel, arguments, extent, grain)`: a kernel's whole range, in parts on several threads.
+    Launch,
     /// `(to, from, bytes)`.
     Copy,
     /// `(task, lhs, rhs, out)`.
@@ -65,6 +69,7 @@ impl Routine {
             Routine::Beta(dtype) => format!("regularized_incomplete_beta_{dtype}"),
             Routine::Convert(from, to) => format!("convert_{from}_{to}"),
             Routine::ReducePrecision(dtype) => format!("reduce_precision_{dtype}"),
+            Routine::Launch => "launch".into(),
             Routine::Copy => "copy".into(),
             Routine::Gemm => "gemm".into(),
             Routine::Sort => "sort".into(),
@@ -95,7 +100,7 @@ impl Routine {
             Routine::Convert(from, to) => (vec![held(from)], vec![held(to)]),
             Routine::ReducePrecision(dtype) => (vec![held(dtype), I32, I32], vec![held(dtype)]),
             Routine::Copy => (vec![I64; 3], vec![]),
-            Routine::Gemm | Routine::TopK => (vec![I64; 4], vec![]),
+            Routine::Launch | Routine::Gemm | Routine::TopK => (vec![I64; 4], vec![]),
             Routine::Sort | Routine::Print => (vec![I64; 2], vec![]),
         };
         let mut signature = Signature::new(convention);
@@ -116,20 +121,14 @@ impl Routine {
             Routine::Beta(dtype) => scalar::beta(dtype),
             Routine::Convert(from, to) => scalar::convert(from, to),
             Routine::ReducePrecision(dtype) => scalar::reduce_precision(dtype),
-            Routine::Copy => copy as *const u8,
+            Routine::Launch => parallel::launch as *const u8,
+            Routine::Copy => parallel::copy as *const u8,
             Routine::Gemm => gemm_task as *const u8,
             Routine::Sort => sort::sort as *const u8,
             Routine::TopK => top_k::top_k as *const u8,
             Routine::Print => print::print as *const u8,
         }
     }
-}
-
-/// # Safety
-/// Both blocks have this many bytes and do not overlap.
-unsafe extern "C" fn copy(to: *mut u8, from: *const u8, bytes: usize) {
-    // SAFETY: the caller's promise.
-    unsafe { std::ptr::copy_nonoverlapping(from, to, bytes) }
 }
 
 /// # Safety

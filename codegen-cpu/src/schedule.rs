@@ -15,7 +15,7 @@ use rjax_kernel::kir::{BufferId, CounterId, Module, Space, Stmt, View};
 use crate::callees::Callees;
 use crate::gemm;
 use crate::ops::{Lanes, Ops};
-use crate::routines::{PrintTask, Routine};
+use crate::routines::{PrintTask, Routine, grain};
 
 /// Statements in one function, those of loops inside included.
 const CHUNK: usize = 128;
@@ -357,10 +357,20 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
         }
         let views: Vec<_> = args.iter().zip(&callee.params).map(|(view, param)| (view, param.dtype)).collect();
         let pointers = self.pointers(&views);
-        let (begin, end) = (self.ops.word(0), self.ops.word(callee.range.extent as i64));
+        let extent = self.ops.word(callee.range.extent as i64);
         let signature = Callees::kernel_signature(self.scheduler.convention);
         let function = self.ops.callees.function(self.ops.builder, kernel, signature);
-        self.ops.builder.ins().call(function, &[pointers, begin, end]);
+        match grain(callee) {
+            Some(grain) => {
+                let code = self.ops.builder.ins().func_addr(I64, function);
+                let grain = self.ops.word(grain as i64);
+                self.ops.call_for_effect(Routine::Launch, &[code, pointers, extent, grain]);
+            }
+            None => {
+                let begin = self.ops.word(0);
+                self.ops.builder.ins().call(function, &[pointers, begin, extent]);
+            }
+        }
         Ok(())
     }
 

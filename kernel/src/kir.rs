@@ -8,6 +8,7 @@
 //! Modules and kernels are plain data: they print, compare and hash by structure, so equal kernels are compiled once.
 
 mod analysis;
+mod cost;
 mod print;
 
 use std::sync::Arc;

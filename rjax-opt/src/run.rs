@@ -152,7 +152,7 @@ pub fn compiled(program: &Program, inputs: &[Tensor], options: &Run) -> Result<(
         compile_ms,
         run_ms,
         kernels: executable.kernels(),
-        peak_bytes: Some(pool_stats().peak_bytes + executable.arena_bytes()),
+        peak_bytes: Some(pool_stats().peak_bytes),
         threads: threads(),
     };
     Ok((outputs, report))

@@ -20,6 +20,12 @@ const SPIN: Duration = Duration::from_micros(200);
 /// How often the caller looks for its last workers before it lets others run: a worker may have lost its core.
 const PATIENCE: u32 = 1 << 12;
 
+/// A caller that waited this long for a part that a worker had begun concludes that the cores are busy with something else.
+const STALL: Duration = Duration::from_micros(60);
+/// For how long after that jobs of few parts stay on their own thread.
+const HOLD_OFF: Duration = Duration::from_millis(2);
+const FEW: usize = 16;
+
 /// 0: not set yet.
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 
@@ -49,12 +55,16 @@ pub fn set_threads(count: usize) {
 /// Calls `work(begin, end)` for parts of `0..total` that cover it, each but the last `grain` long, on up to [`threads`] threads, the
 /// caller's included, and returns when all are done. Parts begin at multiples of `grain` (0 counts as 1) whatever the number of threads.
 ///
-/// A panic in a part is passed on to the caller after the parts under way have finished. Calls from inside a part, or while another
-/// thread uses the pool, run on the calling thread alone. Handing work to others pays from about 8 microseconds on.
+/// A panic in a part is passed on to the caller after the parts under way have finished. Calls from inside a part, while another
+/// thread uses the pool, or, for short jobs, while other programs keep the cores busy, run on the calling thread alone. Handing
+/// work to others pays from about 8 microseconds on.
 pub fn parallel_for(total: usize, grain: usize, work: &(dyn Fn(usize, usize) + Sync)) {
     let grain = grain.max(1);
-    let helpers = threads().min(total.div_ceil(grain)).saturating_sub(1);
-    let Some(_turn) = (helpers > 0).then(|| POOL.turn.try_lock().ok()).flatten() else {
+    let parts = total.div_ceil(grain);
+    let helpers = threads().min(parts).saturating_sub(1);
+    let turn = if helpers == 0 { None } else { POOL.turn.try_lock().ok() };
+    let turn = turn.filter(|busy_until| parts > FEW || busy_until.is_none_or(|until| Instant::now() >= until));
+    let Some(mut busy_until) = turn else {
         let mut begin = 0;
         while begin < total {
             let end = total.min(begin + grain);
@@ -67,7 +77,8 @@ pub fn parallel_for(total: usize, grain: usize, work: &(dyn Fn(usize, usize) + S
     let job = Job { work, total, grain, next: AtomicUsize::new(0), panic: Mutex::new(None) };
     POOL.post(&job, helpers);
     job.run();
-    POOL.finish();
+    *busy_until = POOL.finish();
+    drop(busy_until);
     if let Some(payload) = job.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
         resume_unwind(payload);
     }
@@ -100,8 +111,8 @@ impl Job<'_> {
 }
 
 struct Pool {
-    /// Held by the thread whose job is posted.
-    turn: Mutex<()>,
+    /// Held by the thread whose job is posted. Inside: until when the cores are taken to be busy.
+    turn: Mutex<Option<Instant>>,
     /// Counts postings, so that a spinning worker sees a new job without taking the lock.
     epoch: AtomicUsize,
     /// How many workers have joined the posted job and not left.
@@ -125,7 +136,7 @@ struct Posted(*const Job<'static>);
 unsafe impl Send for Posted {}
 
 static POOL: Pool = Pool {
-    turn: Mutex::new(()),
+    turn: Mutex::new(None),
     epoch: AtomicUsize::new(0),
     working: AtomicUsize::new(0),
     state: Mutex::new(State { job: None, workers: 0, sleeping: 0 }),
@@ -158,10 +169,14 @@ impl Pool {
         }
     }
 
-    /// Withdraws the job and waits for the workers that took it.
-    fn finish(&self) {
+    /// Withdraws the job and waits for the workers that took it. If that takes long, says until when the cores are busy.
+    fn finish(&self) -> Option<Instant> {
         // After this nobody joins: joining happens under the lock, while the job is posted.
         lock(&self.state).job = None;
+        if self.working.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        let since = Instant::now();
         let mut looks = 0;
         while self.working.load(Ordering::Acquire) > 0 {
             looks += 1;
@@ -171,6 +186,8 @@ impl Pool {
                 std::thread::yield_now();
             }
         }
+        let now = Instant::now();
+        (now - since > STALL).then(|| now + HOLD_OFF)
     }
 
     fn worker(&self) {

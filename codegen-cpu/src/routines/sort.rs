@@ -8,9 +8,12 @@ use std::cell::RefCell;
 use half::{bf16, f16};
 use rjax_ir::DType;
 use rjax_kernel::kir;
+use rjax_runtime::parallel_for;
 
 /// Lines shorter than this are sorted by comparisons, longer ones of narrow keys by digits.
 const RADIX_FROM: usize = 512;
+/// How many elements one part of the work has at least.
+const PART: usize = 1024;
 
 /// An element whose order is that of an unsigned integer.
 trait Key: Copy {
@@ -112,13 +115,15 @@ thread_local! {
 /// Each array has the task's `outer * extent * inner` elements; a destination is its own source or overlaps no source.
 pub(super) unsafe extern "C" fn sort(task: &kir::Sort, pointers: *const *mut u8) {
     let count = task.operands.len();
-    SCRATCH.with_borrow_mut(|scratch| {
-        for outer in 0..task.outer {
-            for inner in 0..task.inner {
-                let first = outer * task.extent * task.inner + inner;
+    let pointers = pointers as usize;
+    let sort_lines = |begin: usize, end: usize| {
+        SCRATCH.with_borrow_mut(|scratch| {
+            for line in begin..end {
+                let first = line / task.inner * task.extent * task.inner + line % task.inner;
                 // SAFETY: the line's elements are `inner` apart from `first` on and lie in every array.
                 unsafe {
-                    let at = |slot: usize, dtype: DType| (*pointers.add(slot)).add(first * dtype.size());
+                    let at =
+                        |slot: usize, dtype: DType| (*(pointers as *const *mut u8).add(slot)).add(first * dtype.size());
                     order_line(task, scratch, |key| at(key, task.operands[key].dtype));
                     for (i, operand) in task.operands.iter().enumerate() {
                         let (source, destination) = (at(i, operand.dtype), at(count + i, operand.dtype));
@@ -126,8 +131,9 @@ pub(super) unsafe extern "C" fn sort(task: &kir::Sort, pointers: *const *mut u8)
                     }
                 }
             }
-        }
-    });
+        });
+    };
+    parallel_for(task.outer * task.inner, PART.div_ceil(task.extent.max(1)), &sort_lines);
 }
 
 /// Leaves the sorted positions of a line in `scratch.order`.

@@ -4,8 +4,12 @@ use std::cell::RefCell;
 use std::cmp::Reverse;
 
 use rjax_kernel::kir;
+use rjax_runtime::parallel_for;
 
 use super::sort::ranks;
+
+/// How many elements one part of the work has at least.
+const PART: usize = 4096;
 
 thread_local! {
     /// Ranks and positions of a row, kept from one call to the next.
@@ -22,26 +26,30 @@ pub(super) unsafe extern "C" fn top_k(task: &kir::TopK, source: *const u8, value
         return;
     }
     let size = dtype.size();
-    ROW.with_borrow_mut(|entries| {
-        for row in 0..rows {
-            entries.clear();
-            // SAFETY: the row is one of the source's, and the results have k elements for it.
-            unsafe {
-                let elements = source.add(row * extent * size);
-                ranks(dtype, elements, 1, extent, |rank| {
-                    entries.push((rank, Reverse(entries.len() as u32)));
-                });
-                if k < extent {
-                    entries.select_nth_unstable_by(k - 1, |a, b| b.cmp(a));
-                }
-                entries[..k].sort_unstable_by(|a, b| b.cmp(a));
-                for (i, &(_, Reverse(position))) in entries[..k].iter().enumerate() {
-                    let place = row * k + i;
-                    let element = elements.add(position as usize * size);
-                    values.add(place * size).copy_from_nonoverlapping(element, size);
-                    *indices.add(place) = position as i32;
+    let (source, values, indices) = (source as usize, values as usize, indices as usize);
+    let rows_between = |begin: usize, end: usize| {
+        ROW.with_borrow_mut(|entries| {
+            for row in begin..end {
+                entries.clear();
+                // SAFETY: the row is one of the source's, and the results have k elements for it.
+                unsafe {
+                    let elements = (source as *const u8).add(row * extent * size);
+                    ranks(dtype, elements, 1, extent, |rank| {
+                        entries.push((rank, Reverse(entries.len() as u32)));
+                    });
+                    if k < extent {
+                        entries.select_nth_unstable_by(k - 1, |a, b| b.cmp(a));
+                    }
+                    entries[..k].sort_unstable_by(|a, b| b.cmp(a));
+                    for (i, &(_, Reverse(position))) in entries[..k].iter().enumerate() {
+                        let place = row * k + i;
+                        let element = elements.add(position as usize * size);
+                        (values as *mut u8).add(place * size).copy_from_nonoverlapping(element, size);
+                        *(indices as *mut i32).add(place) = position as i32;
+                    }
                 }
             }
-        }
-    });
+        });
+    };
+    parallel_for(rows, PART.div_ceil(extent.max(1)), &rows_between);
 }

@@ -452,3 +452,31 @@ impl Drop for Guarded {
         unsafe { libc::munmap(self.mapping.cast(), 3 * Guarded::PAGE) };
     }
 }
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let mut b = rjax_ir::Builder::new();
+    let flat = b.input(Aval::new(DType::F32, [100_003]));
+    let rows = b.input(Aval::new(DType::F32, [301, 257]));
+    let e = b.unary(rjax_ir::Unary::Exp, flat);
+    let t = b.unary(rjax_ir::Unary::Tanh, flat);
+    let each = b.add(e, t);
+    let whole = b.reduce_sum(each, &[0]);
+    let along = b.reduce_sum(rows, &[1]);
+    let across = b.reduce_sum(rows, &[0]);
+    let sorted = b.emit(rjax_ir::Op::Sort(rjax_ir::Sort { axis: 1, stable: true, num_keys: 1 }), &[rows]);
+    let program = b.finish(vec![each, whole, along, across, sorted[0]]);
+    let executable = build(&rjax_kernel::plan(&program, &rjax_kernel::Options::default()).expect("plans"));
+    let values = |n: usize| (0..n).map(|i| ((i * 7919) % 1013) as f32 * 0.013 - 6.0).collect::<Vec<_>>();
+    let inputs = [Tensor::from_vec([100_003], values(100_003)), Tensor::from_vec([301, 257], values(301 * 257))];
+    let before = rjax_runtime::threads();
+    rjax_runtime::set_threads(1);
+    let expected = executable.call(&inputs).expect("runs");
+    for threads in [2, 3, 8] {
+        rjax_runtime::set_threads(threads);
+        for (found, expected) in executable.call(&inputs).expect("runs").iter().zip(&expected) {
+            assert!(found.bits_equal(expected), "{threads} threads: {found} for {expected}");
+        }
+    }
+    rjax_runtime::set_threads(before);
+}
