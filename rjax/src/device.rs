@@ -1,12 +1,12 @@
 //! Where programs run.
 //!
-//! [`Device::Cpu`] compiles programs to machine code. [`Device::Interp`] is the reference interpreter, which defines what every op
+//! [`Device::Cpu`] compiles programs to machine code. [`Device::Interpreter`] is the reference interpreter, which defines what every op
 //! means and takes its time.
 //!
 //! ```
 //! use rjax::prelude::*;
 //! use rjax::device;
-//! let y = device::with(Device::Interp, || jnp::arange(4) * 2);
+//! let y = device::with(Device::Interpreter, || jnp::arange(4) * 2);
 //! assert_eq!(y.to_vec::<i32>(), [0, 2, 4, 6]);
 //! ```
 
@@ -18,18 +18,9 @@ use std::sync::Arc;
 
 use rjax_ir::{Atom, Op, Program, Result, Scalar};
 use rjax_runtime::Buffer;
+pub use rjax_runtime::{Device, devices};
 
 pub(crate) use executable::{Executable, Values};
-
-/// A device.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum Device {
-    /// The host's processor, through compiled code.
-    #[default]
-    Cpu,
-    /// The reference interpreter.
-    Interp,
-}
 
 /// An array's elements.
 pub(crate) type Value = Arc<Buffer>;
@@ -69,7 +60,7 @@ pub(crate) fn run_op(op: &Op, inputs: &[Value]) -> Result<Values> {
 /// program as a whole may never come back. `jit` compiles whole programs.
 pub(crate) fn run(program: &Program, inputs: &[Value]) -> Result<Vec<Value>> {
     match current() {
-        Device::Interp => {
+        Device::Interpreter => {
             let executable = Executable::compile(program, &[])?;
             Ok(executable.run(inputs.iter().cloned().collect())?.into_vec())
         }

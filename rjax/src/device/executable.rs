@@ -26,7 +26,7 @@ impl Executable {
                 let simpler = rjax_rewrite::simplify(program, &rjax_rewrite::Options::default())?;
                 Executable::generate(&simpler, donated)
             }
-            Device::Interp => Ok(Executable::Interp(program.clone())),
+            Device::Interpreter => Ok(Executable::Interp(program.clone())),
         }
     }
 
