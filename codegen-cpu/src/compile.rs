@@ -16,6 +16,7 @@ use rjax_kernel::kir::{Access, Inst, Kernel, Module, Space, Stmt, View};
 
 use crate::callees::{Callees, FUNCTIONS};
 use crate::executable::{Code, Executable};
+use crate::expand::expand;
 use crate::kernel;
 use crate::routines::Routine;
 use crate::schedule::{Scheduler, Task, weight};
@@ -192,6 +193,7 @@ impl Compiler {
                 self.context.func.name = UserFuncName::user(FUNCTIONS, id);
                 self.context.func.signature = Callees::kernel_signature(isa.default_call_conv());
                 let mut builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
+                let kernel = &expand(kernel);
                 kernel::emit(kernel, unaliased, &mut builder, &mut callees)?;
                 builder.finalize(isa.frontend_config());
                 (callees.routines, if size > LONG_KERNEL { Effort::Quick } else { Effort::Full })

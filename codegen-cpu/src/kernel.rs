@@ -79,6 +79,8 @@ fn check_insts(kernel: &Kernel, insts: &[Inst]) -> Result<()> {
                 ),
                 Expr::Const(_)
                 | Expr::Index(_)
+                | Expr::Fma(_)
+                | Expr::Rarely { .. }
                 | Expr::IndexDiv(..)
                 | Expr::IndexRem(..)
                 | Expr::Compare(..)
@@ -228,6 +230,14 @@ impl Emitter<'_, '_, '_> {
                     }
                     _ => self.ops.binary(*op, dtype, x, y),
                 }
+            }
+            Expr::Fma(operands) => {
+                let [x, y, z] = operands.map(|r| self.value(r));
+                self.ops.builder.ins().fma(x, y, z)
+            }
+            Expr::Rarely { condition, op, operand, otherwise } => {
+                let [condition, x, otherwise] = [condition, operand, otherwise].map(|&r| self.value(r));
+                self.ops.rarely(condition, *op, to, x, otherwise)
             }
             Expr::Compare(op, x, y) => {
                 let (dtype, x, y) = (self.dtype(*x), self.value(*x), self.value(*y));

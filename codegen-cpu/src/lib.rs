@@ -13,6 +13,7 @@ mod block;
 mod callees;
 mod compile;
 mod executable;
+mod expand;
 mod gemm;
 mod kernel;
 mod ops;

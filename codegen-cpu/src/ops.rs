@@ -266,6 +266,22 @@ impl Ops<'_, '_> {
         if is_float(dtype) { self.binary_float(op, dtype, x, y) } else { self.binary_integer(op, dtype, x, y) }
     }
 
+    /// `condition ? op(x) : otherwise`, with a branch around the op: for lanes, it runs where the condition holds in any.
+    pub(crate) fn rarely(&mut self, condition: Value, op: Unary, dtype: DType, x: Value, otherwise: Value) -> Value {
+        let [rare, after] = [(); 2].map(|()| self.builder.create_block());
+        let register = self.register(dtype);
+        self.builder.append_block_param(after, register);
+        self.builder.set_cold_block(rare);
+        let any = if self.lanes == Lanes::One { condition } else { self.builder.ins().vany_true(condition) };
+        self.builder.ins().brif(any, rare, &[], after, &[otherwise.into()]);
+        self.builder.switch_to_block(rare);
+        let called = self.call_float(Routine::Unary(op, dtype), Routine::UnaryLanes(op, dtype), &[x]);
+        let result = self.select(condition, called, otherwise);
+        self.builder.ins().jump(after, &[result.into()]);
+        self.builder.switch_to_block(after);
+        self.builder.block_params(after)[0]
+    }
+
     /// A comparison; the result is a `bool`.
     pub(crate) fn compare(&mut self, op: Compare, dtype: DType, x: Value, y: Value) -> Value {
         if !is_float(dtype) {

@@ -1,6 +1,7 @@
 //! Compiled modules against what KIR means.
 
 mod elementwise;
+mod functions;
 mod loops;
 mod module;
 
@@ -167,6 +168,33 @@ fn tensor(dtype: DType, values: impl IntoIterator<Item = Scalar>) -> Tensor {
 fn same(x: Scalar, y: Scalar) -> bool {
     let nan = |s: Scalar| s.dtype().is_float() && s.to_f64().is_nan();
     x == y || nan(x) && nan(y)
+}
+
+/// How many numbers of the dtype lie between two floats that are not NaN.
+fn distance(x: Scalar, y: Scalar) -> u64 {
+    let key = |s: Scalar| {
+        let width = s.dtype().bits();
+        let bits = ((s.bits()[0] << (64 - width)) as i64) >> (64 - width);
+        // Negative numbers count down from -0, which is 0.
+        if bits < 0 { (i64::MIN >> (64 - width)).wrapping_sub(bits) } else { bits }
+    };
+    key(x).abs_diff(key(y))
+}
+
+/// As [`assert_same`], but finite results may be some units in the last place away.
+fn assert_near(found: &Tensor, expected: &Tensor, ulps: u32, what: impl Fn(usize) -> String) {
+    assert_eq!(found.aval(), expected.aval(), "{}", what(0));
+    for i in 0..found.shape().size() {
+        let (f, e) = (found.get(i), expected.get(i));
+        let near = f.to_f64().is_sign_negative() == e.to_f64().is_sign_negative() && distance(f, e) <= ulps as u64;
+        let signed_zeros = f.to_f64() == 0.0 && e.to_f64() == 0.0;
+        assert!(
+            same(f, e) || near && !signed_zeros && !f.to_f64().is_nan() && !e.to_f64().is_nan(),
+            "{}: element {i}: found {f:?}, expected {e:?}, {} apart",
+            what(i),
+            distance(f, e)
+        );
+    }
 }
 
 fn assert_same(found: &Tensor, expected: &Tensor, what: &str) {

@@ -448,6 +448,19 @@ pub enum Expr {
     Unary(Unary, Reg),
     /// A row of the binary table.
     Binary(Binary, Reg, Reg),
+    /// `x * y + z`, rounded once, in `f32` or `f64`.
+    Fma([Reg; 3]),
+    /// `condition ? op(operand) : otherwise` in `f32` or `f64`, where the condition is hardly ever true: a generator may branch around the op.
+    Rarely {
+        /// A `bool` register.
+        condition: Reg,
+        /// A row of the unary table with a floating result.
+        op: Unary,
+        /// Its operand.
+        operand: Reg,
+        /// Result where the condition is false.
+        otherwise: Reg,
+    },
     /// A comparison; the result is `bool`.
     Compare(Compare, Reg, Reg),
     /// `condition ? on_true : on_false`.

@@ -149,6 +149,7 @@ impl Emitter<'_, '_, '_> {
                     }
             }
             Expr::Compare(_, x, _) => holds(*x),
+            Expr::Fma(_) | Expr::Rarely { .. } => true,
             Expr::Select { on_true, .. } => holds(*on_true),
             Expr::Convert(x) => holds(*x) && Ops::converts_lanes(lanes, self.dtype(*x), self.dtype(result)),
             Expr::Bitcast(x) => holds(*x),
@@ -377,6 +378,14 @@ impl Emitter<'_, '_, '_> {
                         self.ops.binary(*op, dtype, x, y)
                     }
                 }
+            }
+            Expr::Fma(operands) => {
+                let [x, y, z] = operands.map(|r| self.vector(iteration, r));
+                self.ops.builder.ins().fma(x, y, z)
+            }
+            Expr::Rarely { condition, op, operand, otherwise } => {
+                let [condition, x, otherwise] = [condition, operand, otherwise].map(|&r| self.vector(iteration, r));
+                self.ops.rarely(condition, *op, to, x, otherwise)
             }
             Expr::Compare(op, x, y) => {
                 let dtype = self.dtype(*x);

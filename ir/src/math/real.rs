@@ -98,7 +98,8 @@ impl ScalarSemantics for f64 {
         libm::asinh(self)
     }
     fn acosh(self) -> f64 {
-        libm::acosh(self)
+        // Far below 1, libm's function takes the branch for large arguments.
+        if self < 1.0 { f64::NAN } else { libm::acosh(self) }
     }
     fn atanh(self) -> f64 {
         libm::atanh(self)

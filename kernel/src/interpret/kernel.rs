@@ -161,6 +161,14 @@ impl Frame<'_> {
                 assert_eq!(self.dtype(*x), self.dtype(*y), "{} of two dtypes", op.name());
                 scalar::binary(*op, self.dtype(*x), self.get(*x), self.get(*y))
             }
+            Expr::Fma(operands) => scalar::fma(dtype, operands.map(|r| self.get(r))),
+            Expr::Rarely { condition, op, operand, otherwise } => {
+                if self.get(*condition) != 0 {
+                    scalar::unary(*op, dtype, self.get(*operand))
+                } else {
+                    self.get(*otherwise)
+                }
+            }
             Expr::Compare(op, x, y) => {
                 assert_eq!(self.dtype(*x), self.dtype(*y), "{} of two dtypes", op.name());
                 scalar::compare(*op, self.dtype(*x), self.get(*x), self.get(*y))

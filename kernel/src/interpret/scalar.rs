@@ -24,6 +24,15 @@ pub(super) fn binary(op: Binary, dtype: DType, x: u64, y: u64) -> u64 {
     with_element!(dtype, T => put(op.eval::<T>([get(x), get(y)])))
 }
 
+/// `x * y + z`, rounded once.
+pub(super) fn fma(dtype: DType, [x, y, z]: [u64; 3]) -> u64 {
+    if dtype == DType::F64 {
+        return put(get::<f64>(x).mul_add(get(y), get(z)));
+    }
+    assert_eq!(dtype, DType::F32, "fma of {dtype}");
+    put(get::<f32>(x).mul_add(get(y), get(z)))
+}
+
 pub(super) fn compare(op: Compare, dtype: DType, x: u64, y: u64) -> u64 {
     with_element!(dtype, T => math::compare::<T>(op, get(x), get(y))) as u64
 }

@@ -190,12 +190,13 @@ impl Expr {
                 visit(*x);
                 visit(*y);
             }
-            Expr::Select { condition, on_true, on_false } => {
+            Expr::Select { condition, on_true: x, on_false: y }
+            | Expr::Rarely { condition, operand: x, otherwise: y, .. } => {
                 visit(*condition);
-                visit(*on_true);
-                visit(*on_false);
+                visit(*x);
+                visit(*y);
             }
-            Expr::RegularizedIncompleteBeta(operands) => operands.iter().for_each(|&r| visit(r)),
+            Expr::Fma(operands) | Expr::RegularizedIncompleteBeta(operands) => operands.iter().for_each(|&r| visit(r)),
         }
     }
 }
@@ -215,12 +216,13 @@ impl Expr {
                 change(x);
                 change(y);
             }
-            Expr::Select { condition, on_true, on_false } => {
+            Expr::Select { condition, on_true: x, on_false: y }
+            | Expr::Rarely { condition, operand: x, otherwise: y, .. } => {
                 change(condition);
-                change(on_true);
-                change(on_false);
+                change(x);
+                change(y);
             }
-            Expr::RegularizedIncompleteBeta(operands) => operands.iter_mut().for_each(change),
+            Expr::Fma(operands) | Expr::RegularizedIncompleteBeta(operands) => operands.iter_mut().for_each(change),
         }
     }
 }

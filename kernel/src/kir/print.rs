@@ -133,6 +133,10 @@ impl Display for Expr {
             Expr::IndexRem(x, divisor) => write!(f, "index_rem {x}, {divisor}"),
             Expr::Unary(op, x) => write!(f, "{} {x}", op.name()),
             Expr::Binary(op, x, y) => write!(f, "{} {x}, {y}", op.name()),
+            Expr::Fma([x, y, z]) => write!(f, "fma {x}, {y}, {z}"),
+            Expr::Rarely { condition, op, operand, otherwise } => {
+                write!(f, "rarely {condition}, {} {operand}, {otherwise}", op.name())
+            }
             Expr::Compare(op, x, y) => write!(f, "{} {x}, {y}", op.name()),
             Expr::Select { condition, on_true, on_false } => write!(f, "select {condition}, {on_true}, {on_false}"),
             Expr::Convert(x) => write!(f, "convert {x}"),
