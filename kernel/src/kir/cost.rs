@@ -95,7 +95,12 @@ impl Estimate<'_> {
     fn expr(&self, expr: &Expr) -> [f64; 2] {
         match expr {
             Expr::Const(_) => [0.0; 2],
-            Expr::Index(_) | Expr::Compare(..) | Expr::Select { .. } | Expr::Bitcast(_) => SIMPLE,
+            Expr::Index(_)
+            | Expr::Compare(..)
+            | Expr::Select { .. }
+            | Expr::Bitcast(_)
+            | Expr::Fma(_)
+            | Expr::Rarely { .. } => SIMPLE,
             Expr::Convert(_) | Expr::IndexDiv(..) | Expr::IndexRem(..) => SLOW,
             Expr::ReducePrecision { .. } => FUNCTION,
             Expr::RegularizedIncompleteBeta(_) => SERIES,
