@@ -326,7 +326,7 @@ fn note_aliases(module: &Module, stmts: &[Stmt], unaliased: &mut [Vec<bool>]) {
             Stmt::Switch { branches, .. } => {
                 branches.iter().for_each(|branch| note_aliases(module, branch, unaliased));
             }
-            Stmt::Copy { .. } | Stmt::Print { .. } | Stmt::Gemm(_) | Stmt::Sort(_) | Stmt::TopK(_) => {}
+            Stmt::Copy { .. } | Stmt::Print { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Sort(_) | Stmt::TopK(_) => {}
         }
     }
 }

@@ -160,7 +160,9 @@ impl Work {
                 args.iter().zip(access).filter(|(_, a)| **a != Access::Read).map(|(&v, _)| v).collect()
             }
             Work::Update { result, .. } | Work::Copy { result, .. } => vec![*result],
-            Work::Gemm(id) | Work::Sort(id) | Work::TopK(id) | Work::Print(id) => graph.node(*id).outputs.clone(),
+            Work::Gemm(id) | Work::Conv(id) | Work::Sort(id) | Work::TopK(id) | Work::Print(id) => {
+                graph.node(*id).outputs.clone()
+            }
             Work::Cond { node, .. } | Work::While { node, .. } | Work::Scan { node, .. } => {
                 graph.node(*node).outputs.clone()
             }
@@ -179,6 +181,10 @@ impl Work {
             Work::Copy { target, .. } => vec![*target],
             Work::Gemm(id) => {
                 let operands = &fusion.gemms[id];
+                vec![operands.lhs.base, operands.rhs.base]
+            }
+            Work::Conv(id) => {
+                let operands = &fusion.convs[id];
                 vec![operands.lhs.base, operands.rhs.base]
             }
             Work::Sort(id) | Work::TopK(id) | Work::Print(id) => graph.node(*id).inputs.clone(),
@@ -203,6 +209,7 @@ impl Work {
             | Work::Update { .. }
             | Work::Copy { .. }
             | Work::Gemm(_)
+            | Work::Conv(_)
             | Work::Sort(_)
             | Work::TopK(_)
             | Work::Print(_) => vec![],
@@ -216,6 +223,7 @@ impl Work {
             | Work::Update { .. }
             | Work::Copy { .. }
             | Work::Gemm(_)
+            | Work::Conv(_)
             | Work::Sort(_)
             | Work::TopK(_)
             | Work::Print(_) => None,
@@ -439,7 +447,12 @@ impl Planner<'_, '_> {
                     let mut clock = start + 1;
                     self.claim_body(*node, region, places, body, &mut clock, carried);
                 }
-                Work::Launch { .. } | Work::Gemm(_) | Work::Sort(_) | Work::TopK(_) | Work::Print(_) => {}
+                Work::Launch { .. }
+                | Work::Gemm(_)
+                | Work::Conv(_)
+                | Work::Sort(_)
+                | Work::TopK(_)
+                | Work::Print(_) => {}
             }
         }
     }
@@ -564,7 +577,7 @@ impl Planner<'_, '_> {
                 Work::Update { target, result, .. } | Work::Copy { target, result } => {
                     self.assign_update(*target, *result, start);
                 }
-                Work::Gemm(id) | Work::Sort(id) | Work::TopK(id) => {
+                Work::Gemm(id) | Work::Conv(id) | Work::Sort(id) | Work::TopK(id) => {
                     for output in self.graph.node(*id).outputs.clone() {
                         self.assign_value(output, start);
                     }

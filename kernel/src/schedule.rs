@@ -34,6 +34,7 @@ pub(crate) enum Work {
         result: ValueId,
     },
     Gemm(NodeId),
+    Conv(NodeId),
     Sort(NodeId),
     TopK(NodeId),
     Print(NodeId),
@@ -121,6 +122,9 @@ impl Scheduler<'_, '_> {
         }
         if let Op::DotGeneral(_) = node.op {
             return Ok(Some(Work::Gemm(id)));
+        }
+        if let Op::Conv(_) = node.op {
+            return Ok(Some(Work::Conv(id)));
         }
         if let Op::Sort(_) = node.op {
             return Ok(Some(Work::Sort(id)));

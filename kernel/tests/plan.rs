@@ -43,7 +43,12 @@ fn copies(stmts: &[Stmt]) -> usize {
             Stmt::While { condition, body, .. } => inner(&[condition, body]),
             Stmt::For { body, .. } => inner(&[body]),
             Stmt::Switch { branches, .. } => branches.iter().map(|branch| copies(branch)).sum(),
-            Stmt::Launch { .. } | Stmt::Print { .. } | Stmt::Gemm(_) | Stmt::Sort(_) | Stmt::TopK(_) => 0,
+            Stmt::Launch { .. }
+            | Stmt::Print { .. }
+            | Stmt::Gemm(_)
+            | Stmt::Conv(_)
+            | Stmt::Sort(_)
+            | Stmt::TopK(_) => 0,
         })
         .sum()
 }

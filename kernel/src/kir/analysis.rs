@@ -313,7 +313,7 @@ impl Module {
             stmts
                 .iter()
                 .map(|stmt| match stmt {
-                    Stmt::Launch { .. } | Stmt::Gemm(_) | Stmt::Sort(_) | Stmt::TopK(_) => 1,
+                    Stmt::Launch { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Sort(_) | Stmt::TopK(_) => 1,
                     Stmt::Copy { .. } | Stmt::Print { .. } => 0,
                     Stmt::While { condition, body, .. } => count(condition) + count(body),
                     Stmt::For { body, .. } => count(body),
