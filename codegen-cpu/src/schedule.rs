@@ -365,11 +365,11 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
             bail!(Malformed, "cpu: launch of kernel @{kernel}, of which there are {}", module.kernels.len());
         };
         ensure!(
-            args.len() == callee.params.len(),
+            args.len() == callee.shared_params().len(),
             Malformed,
             "cpu: launch of kernel @{kernel} with {} arguments; it has {} parameters",
             args.len(),
-            callee.params.len()
+            callee.shared_params().len()
         );
         for (view, param) in args.iter().zip(&callee.params) {
             self.check(view, param.len, "launch")?;

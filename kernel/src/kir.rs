@@ -135,11 +135,11 @@ pub struct View {
 /// A step of the schedule. Steps run in order; there is no recursion between modules.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Stmt {
-    /// Runs a kernel over its whole range with one view for each parameter.
+    /// Runs a kernel over its whole range with one view for each parameter that is not local.
     Launch {
         /// The kernel.
         kernel: KernelId,
-        /// A view for each parameter.
+        /// A view for each parameter that is not local.
         args: Vec<View>,
     },
     /// Copies elements between buffers of one dtype that do not overlap.
@@ -393,6 +393,9 @@ pub enum Access {
     Write,
     /// Loads and stores, in program order.
     ReadWrite,
+    /// Memory of the kernel's own, for values that are needed again soon: every part of the range that is run has its own, with
+    /// unspecified contents at the start. Local parameters come after all others, and launches give no view for them.
+    Local,
 }
 
 /// The parallel range of a kernel: the caller sets `begin` and `end`, `0 <= begin <= end <= extent`.

@@ -152,7 +152,7 @@ impl Scheduler<'_, '_> {
     }
 
     fn launch(&mut self, lowered: Lowered) -> Work {
-        let access = lowered.kernel.params.iter().map(|p| p.access).collect();
+        let access = lowered.kernel.shared_params().iter().map(|p| p.access).collect();
         let in_place = in_place_pairs(&lowered.kernel);
         Work::Launch { kernel: self.number(lowered.kernel), args: lowered.args, access, in_place }
     }

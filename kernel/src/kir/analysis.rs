@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Expr, Index, Inst, Loop, Module, Order, Reg, Stmt};
+use super::{Access, Expr, Index, Inst, Kernel, Loop, Module, Order, Param, Reg, Stmt};
 use rjax_ir::Binary;
 
 impl Inst {
@@ -232,6 +232,14 @@ impl Index {
     pub fn map(&mut self, map: &mut dyn FnMut(Reg) -> Reg) {
         self.terms.iter_mut().for_each(|(r, _)| *r = map(*r));
         self.terms.sort();
+    }
+}
+
+impl Kernel {
+    /// The parameters that launches give a view for; the local ones come after them.
+    pub fn shared_params(&self) -> &[Param] {
+        let locals = self.params.iter().rev().take_while(|param| param.access == Access::Local).count();
+        &self.params[..self.params.len() - locals]
     }
 }
 

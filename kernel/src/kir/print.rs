@@ -196,6 +196,7 @@ impl Kernel {
                 Access::Read => "read",
                 Access::Write => "write",
                 Access::ReadWrite => "read-write",
+                Access::Local => "local",
             };
             let comma = if i == 0 { "" } else { ", " };
             write!(f, "{comma}p{i}: {access} {}[{}]", param.dtype, param.len)?;
