@@ -27,6 +27,7 @@ mod dynamic_slice;
 mod elementwise;
 mod gather;
 mod lanes;
+mod library;
 mod reduce;
 mod reduce_window;
 mod scan;
@@ -279,6 +280,7 @@ impl Batcher<'_> {
             Op::SelectAndGatherAdd(select) => self.select_and_gather_add(select, inputs),
             Op::Sort(sort) => self.sort(sort, inputs),
             Op::TopK { k } => self.top_k(*k, inputs),
+            Op::Linalg(_) | Op::Fft(_) => self.library(op, inputs),
             Op::Cond { branches } => self.cond(branches, inputs),
             Op::While(while_loop) => self.while_loop(while_loop, inputs),
             Op::Scan(scan) => self.scan(scan, inputs),

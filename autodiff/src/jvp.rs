@@ -21,7 +21,7 @@ use rjax_ir::{Atom, Aval, Builder, Collective, CumulativeKind, Eqn, Op, Program,
 use crate::ops::general_reduce::Elements;
 use crate::ops::{
     call, collective, cond, conv, cumulative, custom_jvp, custom_vjp, dot_general, elementwise, gather, general_reduce,
-    reduce, reduce_window, scan, scatter, sort, while_loop,
+    linalg, reduce, reduce_window, scan, scatter, sort, while_loop,
 };
 use crate::prune::prune;
 
@@ -244,6 +244,7 @@ impl Forward<'_> {
             | Op::Reshape { .. }
             | Op::Transpose { .. }
             | Op::Slice(_)
+            | Op::Fft(_)
             | Op::Reverse { .. }
             | Op::DynamicSlice { .. }
             | Op::Reduce { reducer: Reducer::Sum, .. }
@@ -292,6 +293,7 @@ impl Forward<'_> {
                 let ty = t[0].map(|t| sort::take_along_axis(b, t, y[1], axis));
                 Ok((y, vec![ty, None]))
             }
+            Op::Linalg(op) => linalg::jvp(b, *op, x, t),
             Op::GeneralReduce { body, axes } => general_reduce::jvp(self, &eqn.op, body, Elements::Axes(axes), x, t),
             Op::GeneralReduceWindow { body, window } => {
                 general_reduce::jvp(self, &eqn.op, body, Elements::Window(window), x, t)

@@ -213,6 +213,8 @@ fn unknown_results(op: &Op, inputs: &[bool], results: usize) -> Vec<bool> {
         | Op::SelectAndGatherAdd(_)
         | Op::Sort(_)
         | Op::TopK { .. }
+        | Op::Linalg(_)
+        | Op::Fft(_)
         | Op::Threefry2x32
         | Op::CustomJvp(_)
         | Op::CustomVjp(_)
@@ -382,6 +384,8 @@ impl Splitter {
             | Op::SelectAndGatherAdd(_)
             | Op::Sort(_)
             | Op::TopK { .. }
+            | Op::Linalg(_)
+            | Op::Fft(_)
             | Op::Threefry2x32
             | Op::CustomJvp(_)
             | Op::CustomVjp(_)

@@ -151,6 +151,8 @@ impl Pruner {
             | Op::SelectAndScatterAdd(_)
             | Op::SelectAndGatherAdd(_)
             | Op::TopK { .. }
+            | Op::Linalg(_)
+            | Op::Fft(_)
             | Op::Threefry2x32
             | Op::CustomJvp(_)
             | Op::CustomVjp(_)

@@ -23,7 +23,7 @@ use rjax_ir::{
 
 use crate::jvp::{Tangent, add_tangents, instantiate};
 use crate::ops::general_reduce::{Elements, as_scan};
-use crate::ops::{call, cond, conv, dot_general, gather, reduce_window, scan, scatter, shape};
+use crate::ops::{call, cond, conv, dot_general, fft, gather, linalg, reduce_window, scan, scatter, shape};
 use crate::partial_eval::{Effects, partial_eval};
 use crate::prune::prune;
 
@@ -289,6 +289,13 @@ fn equation(b: &mut Builder, eqn: &Eqn, operands: &[Operand], cts: &[Tangent]) -
                 start += extent;
             }
         }
+        Op::Linalg(linalg) => {
+            // Solves are linear in their last operand.
+            let last = operands.len() - 1;
+            let known = (0..last).map(require).collect::<Result<Vec<Atom>>>()?;
+            results[last] = Some(linalg::transpose_solve(b, *linalg, &known, ct)?);
+        }
+        Op::Fft(fft) => results[0] = Some(fft::transpose(b, fft, ct)),
         Op::Reverse { axes } => results[0] = Some(b.reverse(ct, axes)),
         Op::DynamicSlice { .. } => {
             let starts = (1..operands.len()).map(require).collect::<Result<Vec<Atom>>>()?;

@@ -10,7 +10,7 @@ use cranelift_codegen::ir::{BlockArg, InstBuilder, JumpTableData, MemFlagsData, 
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::FunctionBuilder;
 use rjax_ir::{DType, DebugPrint, Result, bail, ensure};
-use rjax_kernel::kir::{BufferId, Conv, CounterId, Module, Space, Stmt, View};
+use rjax_kernel::kir::{BufferId, CounterId, Module, Space, Stmt, View};
 
 use crate::callees::Callees;
 use crate::gemm;
@@ -25,9 +25,9 @@ const SMALL_COPY: usize = 64;
 /// What a routine works on, kept by the executable as long as its code.
 pub(crate) enum Task {
     Gemm(Box<rjax_kernel::kir::Gemm>),
-    Conv(Box<rjax_kernel::kir::Conv>),
     Sort(Box<rjax_kernel::kir::Sort>),
     TopK(Box<rjax_kernel::kir::TopK>),
+    Library(Box<rjax_kernel::kir::Library>),
     Print(Box<PrintTask>),
 }
 
@@ -35,9 +35,9 @@ impl Task {
     pub(crate) fn address(&self) -> *const u8 {
         match self {
             Task::Gemm(task) => (&raw const **task).cast(),
-            Task::Conv(task) => (&raw const **task).cast(),
             Task::Sort(task) => (&raw const **task).cast(),
             Task::TopK(task) => (&raw const **task).cast(),
+            Task::Library(task) => (&raw const **task).cast(),
             Task::Print(task) => (&raw const **task).cast(),
         }
     }
@@ -162,9 +162,9 @@ fn note_lengths(stmts: &[Stmt], lengths: &mut [usize]) {
             | Stmt::Copy { .. }
             | Stmt::Print { .. }
             | Stmt::Gemm(_)
-            | Stmt::Conv(_)
             | Stmt::Sort(_)
-            | Stmt::TopK(_) => {}
+            | Stmt::TopK(_)
+            | Stmt::Library(_) => {}
         }
     }
 }
@@ -183,9 +183,9 @@ fn weight_of(stmt: &Stmt) -> usize {
         | Stmt::Copy { .. }
         | Stmt::Print { .. }
         | Stmt::Gemm(_)
-        | Stmt::Conv(_)
         | Stmt::Sort(_)
-        | Stmt::TopK(_) => 0,
+        | Stmt::TopK(_)
+        | Stmt::Library(_) => 0,
     }
 }
 
@@ -296,21 +296,6 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
                 self.ops.call_for_effect(Routine::Gemm, &[task, lhs, rhs, out]);
                 Ok(())
             }
-            Stmt::Conv(conv) => {
-                ensure!(
-                    gemm::supports(conv.dtype, conv.out_dtype) && conv.spatial.len() <= Conv::MAX_SPATIAL,
-                    Unsupported,
-                    "cpu: conv has no routine for {} to {} with {} spatial axes",
-                    conv.dtype,
-                    conv.out_dtype,
-                    conv.spatial.len()
-                );
-                let task = self.task(Task::Conv(Box::new(conv.clone())));
-                let (lhs, rhs) = (self.view(&conv.lhs, conv.dtype), self.view(&conv.rhs, conv.dtype));
-                let out = self.view(&conv.out, conv.out_dtype);
-                self.ops.call_for_effect(Routine::Conv, &[task, lhs, rhs, out]);
-                Ok(())
-            }
             Stmt::Sort(sort) => {
                 ensure!(
                     u32::try_from(sort.extent).is_ok(),
@@ -329,6 +314,18 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
                 let task = self.task(Task::Sort(Box::new(sort.clone())));
                 let pointers = self.pointers(&views);
                 self.ops.call_for_effect(Routine::Sort, &[task, pointers]);
+                Ok(())
+            }
+            Stmt::Library(library) => {
+                let mut views = Vec::with_capacity(library.operands.len() + library.results.len());
+                for (view, aval) in library.operands.iter().chain(&library.results) {
+                    let parts = if aval.dtype.is_complex() { 2 } else { 1 };
+                    self.check(view, library.batch * aval.size() * parts, library.op.name())?;
+                    views.push((view, aval.dtype.real()));
+                }
+                let task = self.task(Task::Library(Box::new(library.clone())));
+                let pointers = self.pointers(&views);
+                self.ops.call_for_effect(Routine::Library, &[task, pointers]);
                 Ok(())
             }
             Stmt::TopK(top_k) => {
@@ -365,11 +362,11 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
             bail!(Malformed, "cpu: launch of kernel @{kernel}, of which there are {}", module.kernels.len());
         };
         ensure!(
-            args.len() == callee.shared_params().len(),
+            args.len() == callee.params.len(),
             Malformed,
             "cpu: launch of kernel @{kernel} with {} arguments; it has {} parameters",
             args.len(),
-            callee.shared_params().len()
+            callee.params.len()
         );
         for (view, param) in args.iter().zip(&callee.params) {
             self.check(view, param.len, "launch")?;

@@ -139,6 +139,8 @@ impl Op {
             | Op::SelectAndGatherAdd(_)
             | Op::Sort(_)
             | Op::TopK { .. }
+            | Op::Linalg(_)
+            | Op::Fft(_)
             | Op::Threefry2x32
             | Op::DebugPrint(_)
             | Op::Collective(_) => {}

@@ -231,6 +231,8 @@ impl DTypeSet {
     pub const COMPLEX: DTypeSet = DTypeSet::of(&[DType::C64, DType::C128]);
     /// Floating point and complex.
     pub const INEXACT: DTypeSet = DTypeSet::FLOAT.or(DTypeSet::COMPLEX);
+    /// What linear algebra works on: `f32`, `f64` and their complex types.
+    pub const LINALG: DTypeSet = DTypeSet::COMPLEX_PART.or(DTypeSet::COMPLEX);
     /// Integers and floating point.
     pub const REAL: DTypeSet = DTypeSet::INTEGER.or(DTypeSet::FLOAT);
     /// Everything but `bool`.

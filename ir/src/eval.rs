@@ -170,6 +170,8 @@ impl<'a> Interpreter<'a> {
             Op::SelectAndGatherAdd(gather) => one(gather.eval(&x[0], &x[1], &outputs[0])),
             Op::Sort(sort) => Ok(sort.eval(x)),
             Op::TopK { k } => Ok(top_k::eval(*k, &x[0])),
+            Op::Linalg(linalg) => Ok(linalg.eval(x, outputs)),
+            Op::Fft(fft) => one(fft.eval(&x[0], &outputs[0])),
             Op::Threefry2x32 => Ok(threefry2x32::eval(x)),
             Op::Cond { branches } => cond::eval(self, branches, x),
             Op::While(while_loop) => while_loop.eval(self, x),

@@ -60,6 +60,8 @@ pub fn infer(op: &Op, inputs: &[Aval]) -> Result<Vec<Aval>> {
         Op::SelectAndGatherAdd(gather) => gather.infer(inputs),
         Op::Sort(sort) => sort.infer(inputs),
         Op::TopK { k } => top_k::infer(*k, inputs),
+        Op::Linalg(linalg) => linalg.infer(inputs),
+        Op::Fft(fft) => fft.infer(inputs),
         Op::Threefry2x32 => threefry2x32::infer(inputs),
         Op::Cond { branches } => cond::infer(branches, inputs),
         Op::While(while_loop) => while_loop.infer(inputs),

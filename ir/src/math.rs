@@ -26,6 +26,7 @@ mod format;
 mod gamma;
 mod incomplete_gamma;
 mod integer;
+pub mod linalg;
 mod order;
 mod power;
 mod real;

@@ -31,10 +31,13 @@ mod dot_general;
 pub(crate) mod dynamic_slice;
 pub(crate) mod dynamic_update_slice;
 mod elementwise;
+mod fft;
 pub(crate) mod gather;
 pub(crate) mod identity;
 pub(crate) mod integer_pow;
 pub(crate) mod iota;
+mod linalg;
+mod numeric;
 pub(crate) mod pad;
 pub(crate) mod reduce;
 pub(crate) mod reduce_precision;
@@ -68,7 +71,9 @@ pub use custom_vjp::CustomVjp;
 pub use debug_print::DebugPrint;
 pub use dot_general::{DotGeneral, Precision};
 pub use elementwise::ScalarSemantics;
+pub use fft::{Fft, FftKind};
 pub use gather::{Gather, IndexMode};
+pub use linalg::Linalg;
 pub use pad::PadDim;
 pub use reduce_window::Window;
 pub use remat::{Remat, RematPolicy};
@@ -509,6 +514,10 @@ pub enum Op {
         /// How many.
         k: usize,
     },
+    /// `cholesky`, `lu`, `eigh` and so on: linear algebra on the last two axes.
+    Linalg(Linalg),
+    /// `fft`: `(x) -> y`.
+    Fft(Fft),
     /// `threefry2x32`: `(key0, key1, count0, count1) -> (bits0, bits1)`, all `u32`, elementwise: 20 rounds of Threefry-2x32
     /// (Salmon et al., SC 2011).
     Threefry2x32,
@@ -599,6 +608,8 @@ impl Op {
             Op::SelectAndGatherAdd(_) => "select_and_gather_add",
             Op::Sort(_) => "sort",
             Op::TopK { .. } => "top_k",
+            Op::Linalg(linalg) => linalg.name(),
+            Op::Fft(_) => "fft",
             Op::Threefry2x32 => "threefry2x32",
             Op::Cond { .. } => "cond",
             Op::While(_) => "while",
@@ -665,6 +676,8 @@ impl Op {
             | Op::SelectAndGatherAdd(_)
             | Op::Sort(_)
             | Op::TopK { .. }
+            | Op::Linalg(_)
+            | Op::Fft(_)
             | Op::Threefry2x32
             | Op::DebugPrint(_)
             | Op::Collective(_) => vec![],

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use rjax_ir::{DType, Op, Result};
+use rjax_ir::{Aval, DType, Op, Result};
 
 use crate::Options;
 use crate::fuse::{self, Fusion};
 use crate::graph::{Graph, NodeId, RegionId, TOP, ValueId};
-use crate::kir::{Buffer, BufferId, Conv, Gemm, Module, Sort, SortOperand, Stmt, TopK, View};
+use crate::kir::{Buffer, BufferId, Gemm, Library, LibraryOp, Module, Sort, SortOperand, Stmt, TopK, View};
 use crate::lower::element::parts;
 use crate::memory::{self, Memory, Place, carry_count};
 use crate::schedule::{Schedule, Work, schedule};
@@ -116,9 +116,9 @@ impl Assembler<'_, '_> {
                 self.copy(*target, &place, stmts);
             }
             Work::Gemm(id) => stmts.push(Stmt::Gemm(self.gemm(*id))),
-            Work::Conv(id) => stmts.push(Stmt::Conv(self.conv(*id))),
             Work::Sort(id) => stmts.push(Stmt::Sort(self.sort(*id))),
             Work::TopK(id) => stmts.push(Stmt::TopK(self.top_k(*id))),
+            Work::Library(id) => stmts.push(Stmt::Library(self.library(*id))),
             Work::Print(id) => {
                 let node = self.graph.node(*id);
                 let Op::DebugPrint(print) = node.op else { return };
@@ -215,27 +215,6 @@ impl Assembler<'_, '_> {
         }
     }
 
-    fn conv(&mut self, id: NodeId) -> Conv {
-        let node = self.graph.node(id);
-        let operands = &self.fusion.convs[&id];
-        let mut lhs = self.view_of(operands.lhs.base);
-        let mut rhs = self.view_of(operands.rhs.base);
-        lhs.offset += operands.lhs.offset;
-        rhs.offset += operands.rhs.offset;
-        Conv {
-            dtype: self.graph.aval(node.inputs[0]).dtype,
-            out_dtype: self.graph.aval(node.outputs[0]).dtype,
-            batch: operands.batch,
-            group: operands.group,
-            input: operands.input,
-            output: operands.output,
-            spatial: operands.spatial.clone(),
-            lhs,
-            rhs,
-            out: self.view_of(node.outputs[0]),
-        }
-    }
-
     fn sort(&mut self, id: NodeId) -> Sort {
         let node = self.graph.node(id);
         let Op::Sort(sort) = node.op else { unreachable!("a sort step is a sort") };
@@ -257,6 +236,24 @@ impl Assembler<'_, '_> {
             num_keys: sort.num_keys,
             operands,
         }
+    }
+
+    fn library(&mut self, id: NodeId) -> Library {
+        let node = self.graph.node(id);
+        let first = self.graph.aval(node.inputs[0]);
+        let (op, batch_rank) = if let Op::Linalg(linalg) = node.op {
+            (LibraryOp::Linalg(*linalg), linalg.batch_rank(first))
+        } else if let Op::Fft(fft) = node.op {
+            (LibraryOp::Fft(fft.clone()), first.rank() - fft.lengths.len())
+        } else {
+            unreachable!("a library step is linear algebra or a transform")
+        };
+        let batch = first.shape[..batch_rank].iter().product();
+        let mut views = |values: &[ValueId]| {
+            let one = |aval: &Aval| Aval::new(aval.dtype, aval.shape[batch_rank..].to_vec());
+            values.iter().map(|&value| (self.view_of(value), one(self.graph.aval(value)))).collect()
+        };
+        Library { op, batch, operands: views(&node.inputs), results: views(&node.outputs) }
     }
 
     fn top_k(&mut self, id: NodeId) -> TopK {

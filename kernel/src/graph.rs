@@ -201,6 +201,8 @@ impl<'p> Graph<'p> {
                 | Op::SelectAndGatherAdd(_)
                 | Op::Sort(_)
                 | Op::TopK { .. }
+                | Op::Linalg(_)
+                | Op::Fft(_)
                 | Op::Threefry2x32 => self.add(program, eqn, inputs, vec![], region),
                 Op::DebugPrint(_) => {
                     let inputs = self.as_arrays(&inputs, region);

@@ -117,14 +117,15 @@ impl Machine<'_> {
                 let [lhs, rhs, out] = [&gemm.lhs, &gemm.rhs, &gemm.out].map(|view| self.span(view));
                 routine::gemm(gemm, lhs, rhs, out, &mut self.memory);
             }
-            Stmt::Conv(conv) => {
-                let [lhs, rhs, out] = [&conv.lhs, &conv.rhs, &conv.out].map(|view| self.span(view));
-                routine::conv(conv, lhs, rhs, out, &mut self.memory);
-            }
             Stmt::Sort(sort) => {
                 let spans: Vec<(Span, Span)> =
                     sort.operands.iter().map(|o| (self.span(&o.source), self.span(&o.destination))).collect();
                 routine::sort(sort, &spans, &mut self.memory);
+            }
+            Stmt::Library(library) => {
+                let spans = |views: &[(View, Aval)]| views.iter().map(|(view, _)| self.span(view)).collect::<Vec<_>>();
+                let (operands, results) = (spans(&library.operands), spans(&library.results));
+                routine::library(library, &operands, &results, &mut self.memory);
             }
             Stmt::TopK(top_k) => {
                 let [source, values, indices] =

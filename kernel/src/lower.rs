@@ -7,7 +7,7 @@
 mod arg_reduce;
 pub(crate) mod builder;
 mod concatenate;
-pub(crate) mod conv;
+mod conv;
 mod cumulative;
 pub(crate) mod dot_general;
 mod dynamic_slice;
@@ -116,6 +116,8 @@ pub(crate) fn own_step(graph: &Graph<'_>, fusion: &Fusion, id: NodeId) -> Result
         | Op::SelectAndGatherAdd(_)
         | Op::Sort(_)
         | Op::TopK { .. }
+        | Op::Linalg(_)
+        | Op::Fft(_)
         | Op::Threefry2x32
         | Op::Cond { .. }
         | Op::Call { .. }
@@ -170,7 +172,14 @@ pub(crate) fn class(op: &Op) -> Class {
         | Op::GeneralReduceWindow { .. }
         | Op::SelectAndScatterAdd(_)
         | Op::SelectAndGatherAdd(_) => Class::Window,
-        Op::Cumulative(_) | Op::Sort(_) | Op::TopK { .. } | Op::Cond { .. } | Op::While(_) | Op::Scan(_) => Class::Scan,
+        Op::Cumulative(_)
+        | Op::Sort(_)
+        | Op::TopK { .. }
+        | Op::Linalg(_)
+        | Op::Fft(_)
+        | Op::Cond { .. }
+        | Op::While(_)
+        | Op::Scan(_) => Class::Scan,
         Op::Gather(_) | Op::Scatter(_) => Class::GatherScatter,
     }
 }
@@ -441,6 +450,8 @@ impl<'a, 'p> Writer<'a, 'p> {
             | Op::SelectAndScatterAdd(_)
             | Op::Sort(_)
             | Op::TopK { .. }
+            | Op::Linalg(_)
+            | Op::Fft(_)
             | Op::Cond { .. }
             | Op::While(_)
             | Op::Scan(_)

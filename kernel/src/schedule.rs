@@ -34,9 +34,9 @@ pub(crate) enum Work {
         result: ValueId,
     },
     Gemm(NodeId),
-    Conv(NodeId),
     Sort(NodeId),
     TopK(NodeId),
+    Library(NodeId),
     Print(NodeId),
     Cond {
         node: NodeId,
@@ -123,14 +123,14 @@ impl Scheduler<'_, '_> {
         if let Op::DotGeneral(_) = node.op {
             return Ok(Some(Work::Gemm(id)));
         }
-        if let Op::Conv(_) = node.op {
-            return Ok(Some(Work::Conv(id)));
-        }
         if let Op::Sort(_) = node.op {
             return Ok(Some(Work::Sort(id)));
         }
         if let Op::TopK { .. } = node.op {
             return Ok(Some(Work::TopK(id)));
+        }
+        if matches!(node.op, Op::Linalg(_) | Op::Fft(_)) {
+            return Ok(Some(Work::Library(id)));
         }
         if matches!(node.op, Op::DynamicUpdateSlice | Op::Scatter(_)) {
             return Ok(Some(self.update(id)?));
@@ -152,7 +152,7 @@ impl Scheduler<'_, '_> {
     }
 
     fn launch(&mut self, lowered: Lowered) -> Work {
-        let access = lowered.kernel.shared_params().iter().map(|p| p.access).collect();
+        let access = lowered.kernel.params.iter().map(|p| p.access).collect();
         let in_place = in_place_pairs(&lowered.kernel);
         Work::Launch { kernel: self.number(lowered.kernel), args: lowered.args, access, in_place }
     }

@@ -98,6 +98,8 @@ impl Code {
             | Op::SelectAndGatherAdd(_)
             | Op::Sort(_)
             | Op::TopK { .. }
+            | Op::Linalg(_)
+            | Op::Fft(_)
             | Op::Threefry2x32
             | Op::Cond { .. }
             | Op::While(_)

@@ -84,6 +84,12 @@ pub(crate) fn op_cost(op: &Op, inputs: &[Aval], outputs: &[Aval]) -> Cost {
         }
         Op::Scatter(_) => moved(inputs.get(2).map_or(0, size)),
         Op::Sort(_) | Op::TopK { .. } => moved(operand.saturating_mul(u64::from(operand.max(1).ilog2()).max(1))),
+        // A factorisation of n × n is a multiple of n³, a transform one of n log n.
+        Op::Linalg(_) => {
+            let n = inputs[0].shape.last().map_or(1, |&n| n as u64);
+            moved(operand.saturating_mul(n).saturating_mul(2))
+        }
+        Op::Fft(_) => moved(operand.saturating_mul(5 * u64::from(operand.max(2).ilog2()))),
         Op::Reshape { .. } | Op::BroadcastInDim { .. } | Op::DebugPrint(_) => Cost::default(),
         Op::Bitcast { .. } | Op::StopGradient | Op::Name { .. } | Op::OptimizationBarrier => Cost::default(),
         Op::Transpose { .. }
@@ -136,6 +142,8 @@ pub(crate) fn price(op: &Op, inputs: &[Aval], outputs: &[Aval]) -> u64 {
         | Op::Scatter(_)
         | Op::Sort(_)
         | Op::TopK { .. }
+        | Op::Linalg(_)
+        | Op::Fft(_)
         | Op::Collective(_)
         | Op::Reshape { .. }
         | Op::BroadcastInDim { .. }

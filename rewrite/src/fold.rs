@@ -92,6 +92,8 @@ pub(crate) fn fold(dag: &Dag, op: &Op, inputs: &[Id], aval: &Aval) -> Option<(Fo
         | Op::GeneralReduceWindow { .. }
         | Op::Sort(_)
         | Op::TopK { .. }
+        | Op::Linalg(_)
+        | Op::Fft(_)
         | Op::Threefry2x32
         | Op::StopGradient
         | Op::Name { .. }

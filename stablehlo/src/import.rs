@@ -6,10 +6,12 @@
 
 mod control;
 mod elementwise;
+mod linalg;
 mod random;
 mod reducer;
 mod sort;
 mod structured;
+mod top_k;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -336,6 +338,7 @@ impl<'a> Importer<'a> {
                 let inputs = self.values(&operation.operands)?;
                 self.builder().try_emit(Op::OptimizationBarrier, &inputs)
             }
+            "stablehlo.cholesky" | "stablehlo.triangular_solve" | "stablehlo.fft" => self.linalg(operation),
             "stablehlo.custom_call" => self.custom_call(operation),
             name if name.starts_with("check.expect_") => {
                 self.check(operation, name)?;
@@ -369,7 +372,17 @@ impl<'a> Importer<'a> {
                 self.check(operation, target)?;
                 Ok(vec![])
             }
-            _ => Err(unsupported(operation, &format!("custom call {target}"))),
+            "ApproxTopK" => self.approximate_top_k(operation),
+            target => {
+                // `lapack_`, a letter for the type, the routine, `_ffi`.
+                let routine = target.strip_prefix("lapack_").and_then(|rest| rest.strip_suffix("_ffi"));
+                if let Some(routine) = routine.and_then(|routine| routine.get(1..))
+                    && let Some(outputs) = self.lapack(routine, operation)?
+                {
+                    return Ok(outputs);
+                }
+                Err(unsupported(operation, &format!("custom call {target}")))
+            }
         }
     }
 

@@ -56,9 +56,11 @@ fn form(op: &Op) -> usize {
         Op::Remat(_) => 45,
         Op::DebugPrint(_) => 46,
         Op::Collective(_) => 47,
+        Op::Linalg(_) => 48,
+        Op::Fft(_) => 49,
     }
 }
-const FORMS: usize = 48;
+const FORMS: usize = 50;
 
 /// `custom_lin` stands for tangents between two transformations and cannot be evaluated.
 const WITHOUT_SAMPLE: [usize; 1] = [44];

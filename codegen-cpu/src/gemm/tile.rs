@@ -54,66 +54,20 @@ pub(super) trait Isa {
     unsafe fn dots(extents: Extents, lhs: Matrix<Self::Scalar>, rhs: Matrix<Self::Scalar>, out: Matrix<Self::Scalar>);
 }
 
-/// The tiles of one instruction set as functions.
-pub(super) struct Kernels<T> {
-    pub(super) lanes: usize,
-    /// Rows of a full tile.
-    pub(super) rows: usize,
-    /// Vectors in a row of a full tile.
-    pub(super) row_vectors: usize,
-    /// [`Isa::vectors_for`].
-    pub(super) narrow: fn(usize) -> usize,
-    /// [`Isa::tile`].
-    pub(super) tile: unsafe fn(usize, usize, bool, &Tile<T>),
-    /// [`Isa::dots`].
-    pub(super) dots: unsafe fn(Extents, Matrix<T>, Matrix<T>, Matrix<T>),
-}
-
-impl<T: Real> Kernels<T> {
-    pub(super) const fn of<I: Isa<Scalar = T>>() -> Kernels<T> {
-        Kernels {
-            lanes: I::LANES,
-            rows: I::ROWS,
-            row_vectors: I::ROW_VECTORS,
-            narrow: I::vectors_for,
-            tile: I::tile,
-            dots: I::dots,
-        }
-    }
-
-    /// Columns of a full tile.
-    pub(super) fn width(&self) -> usize {
-        self.row_vectors * self.lanes
-    }
-}
+type Product<T> = unsafe fn(Extents, Matrix<T>, Matrix<T>, Matrix<T>);
 
 /// An element type that products are computed in.
 pub(super) trait Real: Copy + std::ops::Add<Output = Self> + std::ops::Mul<Output = Self> + 'static {
     const ZERO: Self;
-    /// Rows and columns of the blocks that [`Real::transpose_block`] handles.
-    const TRANSPOSED: usize;
 
-    /// The fastest tiles for this machine.
-    fn kernels() -> &'static Kernels<Self>;
+    /// The fastest product for this machine, for results with contiguous rows and extents above 0.
+    fn tuned() -> Product<Self>;
 
-    /// Transposes a square block: lines `from_stride` apart become columns of lines `to_stride` apart.
+    /// Copies `k` elements of each of `width` columns, contiguous in memory and `stride` apart, to rows of `width` elements.
     ///
     /// # Safety
-    /// Both blocks are valid memory and do not overlap.
-    unsafe fn transpose_block(from: *const Self, from_stride: isize, to: *mut Self, to_stride: usize);
-}
-
-/// [`Real::transpose_block`] in plain Rust.
-///
-/// # Safety
-/// As for [`Real::transpose_block`].
-pub(super) unsafe fn transpose_portable<T: Real>(from: *const T, from_stride: isize, to: *mut T, to_stride: usize) {
-    for row in 0..T::TRANSPOSED {
-        for column in 0..T::TRANSPOSED {
-            // SAFETY: the element is in both blocks.
-            unsafe { *to.add(row * to_stride + column) = *from.offset(column as isize * from_stride).add(row) };
-        }
-    }
+    /// The columns are valid memory, `to` has `k * width` elements, and they do not overlap.
+    unsafe fn transpose_columns(k: usize, width: usize, from: *const Self, stride: isize, to: *mut Self);
 }
 
 /// Plain Rust in place of vector instructions.
@@ -177,22 +131,22 @@ pub(in crate::gemm) mod x86;
 
 #[cfg(not(target_arch = "x86_64"))]
 mod portable {
-    use super::{Kernels, Portable, Real, transpose_portable};
+    use super::super::pack::transpose_columns_portable;
+    use super::{Product, Real};
+    use crate::gemm::blocked;
 
     macro_rules! real {
         ($($T:ty),*) => {$(
             impl Real for $T {
                 const ZERO: $T = 0.0;
-                const TRANSPOSED: usize = 4;
 
-                fn kernels() -> &'static Kernels<$T> {
-                    static KERNELS: Kernels<$T> = Kernels::of::<Portable<$T>>();
-                    &KERNELS
+                fn tuned() -> Product<$T> {
+                    blocked::portable::<$T>
                 }
 
-                unsafe fn transpose_block(from: *const $T, from_stride: isize, to: *mut $T, to_stride: usize) {
+                unsafe fn transpose_columns(k: usize, width: usize, from: *const $T, stride: isize, to: *mut $T) {
                     // SAFETY: the same contract.
-                    unsafe { transpose_portable(from, from_stride, to, to_stride) }
+                    unsafe { transpose_columns_portable(k, width, from, stride, to) }
                 }
             }
         )*};

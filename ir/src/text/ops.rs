@@ -9,8 +9,8 @@ use super::param::{Field, Param, Params};
 use super::read::{Read, Reader};
 use crate::op::{
     ArgReduce, Collective, Combiner, Conv, Cumulative, CumulativeKind, CustomJvp, CustomLinear, CustomVjp, DebugPrint,
-    DotGeneral, Gather, IndexMode, Precision, Remat, Scan, Scatter, SelectAndGatherAdd, SelectAndScatterAdd, Slice,
-    Sort, While, Window,
+    DotGeneral, Fft, Gather, IndexMode, Linalg, Precision, Remat, Scan, Scatter, SelectAndGatherAdd,
+    SelectAndScatterAdd, Slice, Sort, While, Window,
 };
 use crate::{Binary, Compare, Op, Reducer, Unary};
 
@@ -82,6 +82,8 @@ pub fn params(op: &Op) -> Vec<(&'static str, Param)> {
             vec![("dimension", axis.to_param()), ("is_stable", stable.to_param()), ("num_keys", num_keys.to_param())]
         }
         Op::TopK { k } => vec![("k", k.to_param())],
+        Op::Linalg(linalg) => linalg_params(linalg),
+        Op::Fft(Fft { kind, lengths }) => vec![("fft_lengths", lengths.to_param()), ("fft_type", kind.to_param())],
         Op::Cond { branches } => vec![("branches", branches.to_param())],
         Op::While(While { cond, body, cond_nconsts, body_nconsts }) => vec![
             ("body_jaxpr", body.to_param()),
@@ -123,6 +125,29 @@ pub fn params(op: &Op) -> Vec<(&'static str, Param)> {
             }
             Collective::AxisIndex { axis } => vec![("axis_name", axis.to_param())],
         },
+    }
+}
+
+fn linalg_params(linalg: &Linalg) -> Params {
+    match linalg {
+        Linalg::Cholesky | Linalg::Lu | Linalg::Geqrf | Linalg::HouseholderProduct => vec![],
+        Linalg::Hessenberg | Linalg::TridiagonalSolve => vec![],
+        Linalg::TriangularSolve { left_side, lower, transpose_a, conjugate_a, unit_diagonal } => vec![
+            ("conjugate_a", conjugate_a.to_param()),
+            ("left_side", left_side.to_param()),
+            ("lower", lower.to_param()),
+            ("transpose_a", transpose_a.to_param()),
+            ("unit_diagonal", unit_diagonal.to_param()),
+        ],
+        Linalg::Qr { full_matrices } => vec![("full_matrices", full_matrices.to_param())],
+        Linalg::Eigh { lower } => vec![("lower", lower.to_param())],
+        Linalg::Svd { full_matrices, compute_uv } => {
+            vec![("compute_uv", compute_uv.to_param()), ("full_matrices", full_matrices.to_param())]
+        }
+        Linalg::Eig { left, right } => {
+            vec![("compute_left_eigenvectors", left.to_param()), ("compute_right_eigenvectors", right.to_param())]
+        }
+        Linalg::Schur { vectors } => vec![("compute_schur_vectors", vectors.to_param())],
     }
 }
 
@@ -377,6 +402,31 @@ pub(super) fn from_params(name: &str, p: &mut Reader<'_>) -> Read<Option<Op>> {
             num_keys: p.take_or("num_keys", 1)?,
         }),
         "top_k" => Op::TopK { k: p.take("k")? },
+        "cholesky" => Op::Linalg(Linalg::Cholesky),
+        "triangular_solve" => Op::Linalg(Linalg::TriangularSolve {
+            left_side: p.take_or("left_side", false)?,
+            lower: p.take_or("lower", false)?,
+            transpose_a: p.take_or("transpose_a", false)?,
+            conjugate_a: p.take_or("conjugate_a", false)?,
+            unit_diagonal: p.take_or("unit_diagonal", false)?,
+        }),
+        "lu" => Op::Linalg(Linalg::Lu),
+        "qr" => Op::Linalg(Linalg::Qr { full_matrices: p.take_or("full_matrices", true)? }),
+        "geqrf" => Op::Linalg(Linalg::Geqrf),
+        "householder_product" => Op::Linalg(Linalg::HouseholderProduct),
+        "eigh" => Op::Linalg(Linalg::Eigh { lower: p.take_or("lower", true)? }),
+        "svd" => Op::Linalg(Linalg::Svd {
+            full_matrices: p.take_or("full_matrices", true)?,
+            compute_uv: p.take_or("compute_uv", true)?,
+        }),
+        "eig" => Op::Linalg(Linalg::Eig {
+            left: p.take_or("compute_left_eigenvectors", true)?,
+            right: p.take_or("compute_right_eigenvectors", true)?,
+        }),
+        "schur" => Op::Linalg(Linalg::Schur { vectors: p.take_or("compute_schur_vectors", true)? }),
+        "hessenberg" => Op::Linalg(Linalg::Hessenberg),
+        "tridiagonal_solve" => Op::Linalg(Linalg::TridiagonalSolve),
+        "fft" => Op::Fft(Fft { kind: p.take("fft_type")?, lengths: p.take("fft_lengths")? }),
         "threefry2x32" => Op::Threefry2x32,
         "cond" => Op::Cond { branches: p.take("branches")? },
         "while" => Op::While(While {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Aval, DType, IndexMode, PadDim, Precision, Program, RematPolicy, Scalar, Shape};
+use crate::{Aval, DType, FftKind, IndexMode, PadDim, Precision, Program, RematPolicy, Scalar, Shape};
 
 /// A parameter's value in text.
 #[derive(Clone, PartialEq, Debug)]
@@ -238,6 +238,18 @@ impl Field for Precision {
     }
     fn from_param(param: &Param) -> Option<Precision> {
         [Precision::Default, Precision::High, Precision::Highest].into_iter().find(|p| p.to_param() == *param)
+    }
+}
+
+impl Field for FftKind {
+    fn expected() -> String {
+        "FFT, IFFT, RFFT or IRFFT".to_string()
+    }
+    fn to_param(&self) -> Param {
+        Param::Name(self.name().into())
+    }
+    fn from_param(param: &Param) -> Option<FftKind> {
+        FftKind::ALL.into_iter().find(|kind| kind.to_param() == *param)
     }
 }
 

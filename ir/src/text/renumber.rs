@@ -95,6 +95,8 @@ fn renumbered_op(op: &Op) -> Op {
         | Op::SelectAndGatherAdd(_)
         | Op::Sort(_)
         | Op::TopK { .. }
+        | Op::Linalg(_)
+        | Op::Fft(_)
         | Op::Threefry2x32
         | Op::DebugPrint(_)
         | Op::Collective(_) => {}

@@ -56,6 +56,8 @@ pub(super) fn of(graph: &Graph<'_>, node: &Node<'_>) -> Cost {
         | Op::SelectAndScatterAdd(_)
         | Op::Sort(_)
         | Op::TopK { .. }
+        | Op::Linalg(_)
+        | Op::Fft(_)
         | Op::Cond { .. }
         | Op::While(_)
         | Op::Scan(_)

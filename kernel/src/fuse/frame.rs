@@ -89,6 +89,8 @@ pub(super) fn reads_memory(graph: &Graph<'_>, node: &Node<'_>, operand: usize) -
         | Op::SelectAndScatterAdd(_)
         | Op::Sort(_)
         | Op::TopK { .. }
+        | Op::Linalg(_)
+        | Op::Fft(_)
         | Op::Cond { .. }
         | Op::While(_)
         | Op::Scan(_)
@@ -297,6 +299,8 @@ impl Frames {
             | Op::SelectAndScatterAdd(_)
             | Op::Sort(_)
             | Op::TopK { .. }
+            | Op::Linalg(_)
+            | Op::Fft(_)
             | Op::Cond { .. }
             | Op::While(_)
             | Op::Scan(_)

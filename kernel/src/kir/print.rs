@@ -13,8 +13,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{
-    Access, Buffer, BufferId, Carry, Class, ComplexOp, Conv, ConvAxis, CounterId, Expr, Gemm, GemmAxis, If, Index,
-    Inst, Kernel, KernelId, Loop, Module, Order, ParamId, Reg, Sort, Space, Stmt, TopK, View, WhileLoop,
+    Access, Buffer, BufferId, Carry, Class, ComplexOp, CounterId, Expr, Gemm, GemmAxis, If, Index, Inst, Kernel,
+    KernelId, Library, Loop, Module, Order, ParamId, Reg, Sort, Space, Stmt, TopK, View, WhileLoop,
 };
 
 impl Display for BufferId {
@@ -196,7 +196,6 @@ impl Kernel {
                 Access::Read => "read",
                 Access::Write => "write",
                 Access::ReadWrite => "read-write",
-                Access::Local => "local",
             };
             let comma = if i == 0 { "" } else { ", " };
             write!(f, "{comma}p{i}: {access} {}[{}]", param.dtype, param.len)?;
@@ -319,9 +318,9 @@ fn print_stmts(f: &mut Formatter<'_>, stmts: &[Stmt], depth: usize) -> fmt::Resu
                 writeln!(f)?;
             }
             Stmt::Gemm(gemm) => writeln!(f, "{pad}{gemm}")?,
-            Stmt::Conv(conv) => writeln!(f, "{pad}{conv}")?,
             Stmt::Sort(sort) => writeln!(f, "{pad}{sort}")?,
             Stmt::TopK(top_k) => writeln!(f, "{pad}{top_k}")?,
+            Stmt::Library(library) => writeln!(f, "{pad}{library}")?,
         }
     }
     Ok(())
@@ -347,41 +346,6 @@ impl Display for Gemm {
     }
 }
 
-impl Display for ConvAxis {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let ConvAxis { extent, window, lhs_extent, stride, dilation, base_dilation, low, lhs, rhs, out } = self;
-        write!(f, "{extent}/{lhs_extent}/{window}({lhs},{rhs},{out})")?;
-        for (name, value, default) in [
-            ("stride", *stride as i64, 1),
-            ("dilation", *dilation as i64, 1),
-            ("base_dilation", *base_dilation as i64, 1),
-            ("low", *low, 0),
-        ] {
-            if value != default {
-                write!(f, "{{{name} {value}}}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Display for Conv {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "conv {}", self.dtype)?;
-        if self.out_dtype != self.dtype {
-            write!(f, "->{}", self.out_dtype)?;
-        }
-        write!(f, " {} = {} * {}", self.out, self.lhs, self.rhs)?;
-        for (name, axis) in [("b", self.batch), ("g", self.group), ("i", self.input), ("o", self.output)] {
-            write!(f, " {name}={axis}")?;
-        }
-        for axis in &self.spatial {
-            write!(f, " s={axis}")?;
-        }
-        Ok(())
-    }
-}
-
 impl Display for Sort {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "sort {}x{}x{} keys={}", self.outer, self.extent, self.inner, self.num_keys)?;
@@ -397,6 +361,20 @@ impl Display for TopK {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let TopK { dtype, rows, extent, k, source, values, indices } = self;
         write!(f, "top_k {dtype} {values}, {indices} = {k} of {rows}x{extent} {source}")
+    }
+}
+
+impl Display for Library {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} x{}", self.op.name(), self.op, self.batch)?;
+        for (i, (view, aval)) in self.results.iter().enumerate() {
+            write!(f, "{} {aval} {view}", if i == 0 { "" } else { "," })?;
+        }
+        f.write_str(" =")?;
+        for (i, (view, aval)) in self.operands.iter().enumerate() {
+            write!(f, "{} {aval} {view}", if i == 0 { "" } else { "," })?;
+        }
+        Ok(())
     }
 }
 

@@ -66,6 +66,8 @@ impl Writer<'_, '_> {
             | Op::SelectAndGatherAdd(_)
             | Op::Sort(_)
             | Op::TopK { .. }
+            | Op::Linalg(_)
+            | Op::Fft(_)
             | Op::Cond { .. }
             | Op::While(_)
             | Op::Scan(_)

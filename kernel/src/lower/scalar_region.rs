@@ -210,6 +210,8 @@ fn form(graph: &Graph<'_>, id: NodeId) -> Form {
         | Op::SelectAndGatherAdd(_)
         | Op::Sort(_)
         | Op::TopK { .. }
+        | Op::Linalg(_)
+        | Op::Fft(_)
         | Op::Call { .. }
         | Op::CustomJvp(_)
         | Op::CustomVjp(_)

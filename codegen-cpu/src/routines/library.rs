@@ -1,0 +1,87 @@
+//! Linear algebra and Fourier transforms: the interpreter's own functions, on the arrays of compiled code.
+//!
+//! Problems are independent, so ranges of them run on all cores. Where the machine has them, the functions are compiled once more
+//! with wider vectors.
+
+use rjax_ir::Aval;
+use rjax_kernel::kir::{Library, LibraryOp};
+use rjax_runtime::parallel_for;
+
+/// How many elements one part of the work has at least.
+const PART: usize = 4096;
+
+/// Solves all problems of `task`; `pointers` are the addresses of all operands, then of all results.
+///
+/// # Safety
+/// Each array has as many elements of the task's types as there are problems; no result overlaps another array.
+pub(super) unsafe extern "C" fn library(task: &Library, pointers: *const *mut u8) {
+    let pointers = pointers as usize;
+    let range = |begin: usize, end: usize| {
+        let all = |(_, aval): &(_, Aval)| aval.with_shape(aval.shape.with_axis(0, end - begin));
+        let operands: Vec<Aval> = task.operands.iter().map(all).collect();
+        let results: Vec<Aval> = task.results.iter().map(all).collect();
+        let start = |slot: usize, aval: &Aval| {
+            let bytes = aval.bytes() / (end - begin);
+            // SAFETY: there is an address for every array, which has elements for every problem up to `begin`.
+            unsafe { (*(pointers as *const *mut u8).add(slot)).add(begin * bytes) }
+        };
+        let inputs: Vec<(&Aval, &[u8])> = operands
+            .iter()
+            .enumerate()
+            // SAFETY: the array has elements for every problem up to `end`, and nobody writes it meanwhile.
+            .map(|(i, aval)| (aval, unsafe { bytes_at(start(i, aval), aval.bytes()) }))
+            .collect();
+        let mut outputs: Vec<(&Aval, &mut [u8])> = results
+            .iter()
+            .enumerate()
+            .map(|(i, aval)| {
+                let start = start(operands.len() + i, aval);
+                // SAFETY: as above, and no other range has these problems.
+                (aval, unsafe { bytes_at_mut(start, aval.bytes()) })
+            })
+            .collect();
+        solve(&task.op, &inputs, &mut outputs);
+    };
+    let size = task.operands.iter().chain(&task.results).map(|(_, aval)| aval.size()).max().unwrap_or(1);
+    // Multiples of eight let small matrices be factored side by side.
+    let grain = PART.div_ceil(size.max(1)).next_multiple_of(8);
+    parallel_for(task.batch, if size >= PART { 1 } else { grain }, &range);
+}
+
+/// # Safety
+/// `start` is the address of this many bytes, unless there are none.
+unsafe fn bytes_at<'a>(start: *const u8, bytes: usize) -> &'a [u8] {
+    // SAFETY: the caller's promise.
+    if bytes == 0 { &[] } else { unsafe { std::slice::from_raw_parts(start, bytes) } }
+}
+
+/// # Safety
+/// `start` is the address of this many bytes, which nobody else uses, unless there are none.
+unsafe fn bytes_at_mut<'a>(start: *mut u8, bytes: usize) -> &'a mut [u8] {
+    // SAFETY: the caller's promise.
+    if bytes == 0 { &mut [] } else { unsafe { std::slice::from_raw_parts_mut(start, bytes) } }
+}
+
+fn solve(op: &LibraryOp, inputs: &[(&Aval, &[u8])], outputs: &mut [(&Aval, &mut [u8])]) {
+    match op {
+        LibraryOp::Linalg(op) => {
+            #[cfg(target_arch = "x86_64")]
+            if std::arch::is_x86_feature_detected!("avx2") {
+                /// # Safety
+                /// The processor has AVX2.
+                #[target_feature(enable = "avx2")]
+                unsafe fn run_with_avx2(
+                    op: rjax_ir::Linalg,
+                    inputs: &[(&Aval, &[u8])],
+                    outputs: &mut [(&Aval, &mut [u8])],
+                ) {
+                    op.run(inputs, outputs);
+                }
+                // SAFETY: the processor has AVX2.
+                return unsafe { run_with_avx2(*op, inputs, outputs) };
+            }
+            op.run(inputs, outputs);
+        }
+        LibraryOp::Fft(op) => op.run(inputs, outputs),
+    }
+}

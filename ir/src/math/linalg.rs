@@ -1,0 +1,33 @@
+//! Numerical linear algebra and Fourier transforms, shared by the interpreter and by compiled code.
+//!
+//! Factorisations of one matrix at a time; who calls runs over the batch. Triangular algorithms (Cholesky, LU, solves) work in
+//! the precision of their operands, in blocks around one matrix product. Orthogonal and spectral ones (QR, eigenvalues,
+//! singular values) are written for double precision only, and single precision is computed in it and rounded once.
+//! Conventions where a factor is not unique are LAPACK's: the sign of reflectors, the choice of pivots.
+
+mod blocked;
+mod cholesky;
+mod columns;
+mod eigen;
+mod field;
+mod fourier;
+mod hermitian;
+mod lu;
+mod reflect;
+mod schur;
+mod singular;
+mod triangular;
+mod tridiagonal;
+
+pub use cholesky::{LANES, cholesky, cholesky_lanes};
+pub use columns::Columns;
+pub use eigen::{Eigen, eigen};
+pub use field::{Double, Field};
+pub use fourier::{Direction, FourierPart, fourier};
+pub use hermitian::{HermitianTridiagonal, eigh, tridiagonalize};
+pub use lu::{lu, permutation};
+pub use reflect::{geqrf, hessenberg, householder_product};
+pub use schur::{Schur, SchurForm};
+pub use singular::{Singular, svd};
+pub use triangular::{Triangle, triangular_solve};
+pub use tridiagonal::tridiagonal_solve;

@@ -1,0 +1,156 @@
+//! Dense matrices with contiguous columns, in which reflections and rotations run over consecutive memory.
+
+use super::{Double, Field};
+
+/// A matrix stored column after column.
+#[derive(Clone, Debug)]
+pub struct Columns<T> {
+    rows: usize,
+    cols: usize,
+    data: Vec<T>,
+}
+
+impl<T: Double> Columns<T> {
+    /// Zeros.
+    pub fn zeros(rows: usize, cols: usize) -> Columns<T> {
+        Columns { rows, cols, data: vec![T::ZERO; rows * cols] }
+    }
+
+    /// Ones on the main diagonal, zeros elsewhere.
+    pub fn identity(rows: usize, cols: usize) -> Columns<T> {
+        let mut identity = Columns::zeros(rows, cols);
+        (0..rows.min(cols)).for_each(|i| identity.col_mut(i)[i] = T::ONE);
+        identity
+    }
+
+    /// A row-major matrix of any precision.
+    pub fn from_rows<S: Field<Wide = T>>(rows: usize, cols: usize, elements: &[S]) -> Columns<T> {
+        Columns::from_fn(rows, cols, |i, j| elements[i * cols + j].widen())
+    }
+
+    /// The matrix with these elements.
+    pub fn from_fn(rows: usize, cols: usize, element: impl Fn(usize, usize) -> T) -> Columns<T> {
+        let mut data = Vec::with_capacity(rows * cols);
+        for j in 0..cols {
+            data.extend((0..rows).map(|i| element(i, j)));
+        }
+        Columns { rows, cols, data }
+    }
+
+    /// Writes the matrix row after row, rounded to the precision of the target.
+    pub fn to_rows<S: Field<Wide = T>>(&self, elements: &mut [S]) {
+        for j in 0..self.cols {
+            for (i, &x) in self.col(j).iter().enumerate() {
+                elements[i * self.cols + j] = S::narrow(x);
+            }
+        }
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The number of columns.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// A column.
+    pub fn col(&self, j: usize) -> &[T] {
+        &self.data[j * self.rows..][..self.rows]
+    }
+
+    /// A column, for writing.
+    pub fn col_mut(&mut self, j: usize) -> &mut [T] {
+        &mut self.data[j * self.rows..][..self.rows]
+    }
+
+    /// Two columns, `i` before `j`.
+    pub fn two_cols_mut(&mut self, i: usize, j: usize) -> (&mut [T], &mut [T]) {
+        let (head, tail) = self.data.split_at_mut(j * self.rows);
+        (&mut head[i * self.rows..][..self.rows], &mut tail[..self.rows])
+    }
+
+    /// An element.
+    pub fn at(&self, i: usize, j: usize) -> T {
+        self.data[j * self.rows + i]
+    }
+
+    /// An element, for writing.
+    pub fn at_mut(&mut self, i: usize, j: usize) -> &mut T {
+        &mut self.data[j * self.rows + i]
+    }
+
+    /// The conjugate transpose.
+    pub fn adjoint(&self) -> Columns<T> {
+        Columns::from_fn(self.cols, self.rows, |i, j| self.at(j, i).conj())
+    }
+
+    /// Some columns, in the order given.
+    pub fn select(&self, cols: impl Iterator<Item = usize>) -> Columns<T> {
+        let mut data = Vec::new();
+        let mut count = 0;
+        for j in cols {
+            data.extend_from_slice(self.col(j));
+            count += 1;
+        }
+        Columns { rows: self.rows, cols: count, data }
+    }
+
+    /// The product with another matrix.
+    pub fn times(&self, other: &Columns<T>) -> Columns<T> {
+        let mut product = Columns::zeros(self.rows, other.cols);
+        for j in 0..other.cols {
+            for (k, &factor) in other.col(j).iter().enumerate() {
+                axpy(factor, self.col(k), product.col_mut(j));
+            }
+        }
+        product
+    }
+
+    /// Whether all elements are finite.
+    pub fn is_finite(&self) -> bool {
+        self.data.iter().all(|x| x.is_finite())
+    }
+}
+
+/// `y += factor * x`.
+pub(super) fn axpy<T: Double>(factor: T, x: &[T], y: &mut [T]) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y += factor * x;
+    }
+}
+
+/// The sum of the products of the conjugates of x with y.
+pub(super) fn dot<T: Double>(x: &[T], y: &[T]) -> T {
+    let mut lanes = [T::ZERO; 4];
+    let (x4, y4) = (x.chunks_exact(4), y.chunks_exact(4));
+    let rest = x4.remainder().iter().zip(y4.remainder());
+    for (x, y) in x4.clone().zip(y4.clone()) {
+        for lane in 0..4 {
+            lanes[lane] += x[lane].conj() * y[lane];
+        }
+    }
+    let total = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+    rest.fold(total, |total, (&x, &y)| total + x.conj() * y)
+}
+
+/// The Euclidean norm, without overflow on the way.
+pub(super) fn norm<T: Double>(x: &[T]) -> f64 {
+    let largest = x.iter().fold(0.0f64, |largest, x| largest.max(x.re().abs()).max(x.im().abs()));
+    if largest == 0.0 || !largest.is_finite() {
+        return largest;
+    }
+    let squares: f64 = x.iter().map(|x| (x.re() / largest).powi(2) + (x.im() / largest).powi(2)).sum();
+    largest * squares.sqrt()
+}
+
+/// Replaces the pair of columns (x, y) by (c x + conj(s) y, c y - s x): a unitary transformation if c² + |s|² = 1.
+pub(super) fn rotate<T: Double>(x: &mut [T], y: &mut [T], c: f64, s: T) {
+    for (x, y) in x.iter_mut().zip(y) {
+        let (a, b) = (*x, *y);
+        *x = a.scale(c) + s.conj() * b;
+        *y = b.scale(c) - s * a;
+    }
+}
