@@ -312,7 +312,7 @@ fn note_aliases(module: &Module, stmts: &[Stmt], unaliased: &mut [Vec<bool>]) {
             Stmt::Launch { kernel, args } => {
                 let Some(callee) = module.kernels.get(kernel.index()) else { continue };
                 let extents: Vec<_> = args.iter().map(|view| extent(module, view)).collect();
-                for (i, read) in unaliased[kernel.index()].iter_mut().enumerate() {
+                for (i, read) in unaliased[kernel.index()].iter_mut().enumerate().take(extents.len()) {
                     *read &= extents.iter().zip(&callee.params).enumerate().all(|(j, (other, param))| {
                         i == j || param.access == Access::Read || !overlap(&extents[i], other)
                     });
@@ -329,6 +329,7 @@ fn note_aliases(module: &Module, stmts: &[Stmt], unaliased: &mut [Vec<bool>]) {
             Stmt::Copy { .. }
             | Stmt::Print { .. }
             | Stmt::Gemm(_)
+            | Stmt::Conv(_)
             | Stmt::Sort(_)
             | Stmt::TopK(_)
             | Stmt::Library(_) => {}

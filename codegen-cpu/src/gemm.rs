@@ -2,20 +2,28 @@
 //!
 //! The inner loops are tiles of vector registers written for each instruction set and chosen when the program runs
 //! ([`tile`]). Around them, operands are read where they are if their layout allows it and packed otherwise
-//! ([`blocked`]). Each element of the result is summed in an order that depends on extents and strides alone, so results do not
+//! ([`contract`]), which also widens 16-bit floats. Convolutions are products of the same kind with operands that are packed in another way
+//! ([`operand`]). Each element of the result is summed in an order that depends on extents and strides alone, so results do not
 //! depend on the machine's load or on the number of threads.
 
-mod blocked;
-mod pack;
+mod contract;
+pub(crate) mod conv;
+mod element;
+mod operand;
+mod output;
 mod scratch;
+mod strided;
 mod tile;
 
 use half::{bf16, f16};
 use rjax_ir::DType;
 use rjax_kernel::kir;
+use rjax_runtime::parallel_for;
 
-use scratch::with_scratch;
-use tile::Real;
+use contract::{Contraction, contract};
+use element::Element;
+use strided::{Dense, Strided};
+use tile::{Kernels, Real};
 
 /// An operand or result in memory: the first element and the strides, in elements, of its rows and columns.
 #[derive(Clone, Copy)]
@@ -37,7 +45,7 @@ impl<T> Matrix<T> {
 }
 
 /// Extents of one product: `(m, k) · (k, n)`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Extents {
     m: usize,
     n: usize,
@@ -53,20 +61,12 @@ pub(crate) unsafe fn gemm(gemm: &kir::Gemm, lhs: *const u8, rhs: *const u8, out:
     // SAFETY: the caller's promise is passed on; the dtypes are those of the arrays.
     unsafe {
         match (gemm.dtype, gemm.out_dtype) {
-            (DType::F32, _) => batches(gemm, lhs.cast::<f32>(), rhs.cast::<f32>(), out.cast::<f32>(), product::<f32>),
-            (DType::F64, _) => batches(gemm, lhs.cast::<f64>(), rhs.cast::<f64>(), out.cast::<f64>(), product::<f64>),
-            (DType::F16, DType::F32) => {
-                batches(gemm, lhs.cast::<f16>(), rhs.cast::<f16>(), out.cast::<f32>(), widened::<f16, f32>)
-            }
-            (DType::F16, _) => {
-                batches(gemm, lhs.cast::<f16>(), rhs.cast::<f16>(), out.cast::<f16>(), widened::<f16, f16>)
-            }
-            (DType::BF16, DType::F32) => {
-                batches(gemm, lhs.cast::<bf16>(), rhs.cast::<bf16>(), out.cast::<f32>(), widened::<bf16, f32>)
-            }
-            (DType::BF16, _) => {
-                batches(gemm, lhs.cast::<bf16>(), rhs.cast::<bf16>(), out.cast::<bf16>(), widened::<bf16, bf16>)
-            }
+            (DType::F32, _) => batches::<f32, f32, f32>(f32::kernels(), gemm, lhs, rhs, out),
+            (DType::F64, _) => batches::<f64, f64, f64>(f64::kernels(), gemm, lhs, rhs, out),
+            (DType::F16, DType::F32) => batches::<f32, f16, f32>(f32::kernels(), gemm, lhs, rhs, out),
+            (DType::F16, _) => batches::<f32, f16, f16>(f32::kernels(), gemm, lhs, rhs, out),
+            (DType::BF16, DType::F32) => batches::<f32, bf16, f32>(f32::kernels(), gemm, lhs, rhs, out),
+            (DType::BF16, _) => batches::<f32, bf16, bf16>(f32::kernels(), gemm, lhs, rhs, out),
             (
                 DType::Bool
                 | DType::I8
@@ -127,156 +127,168 @@ pub(crate) fn merge_batches(gemm: &mut kir::Gemm) {
     }
 }
 
-/// Calls `product` for every index of the batch axes.
+/// How many products of a batch at least are shared among threads whole; fewer are cut themselves.
+const WHOLE: usize = 8;
+/// Multiplications that are worth handing to another thread.
+const GRAIN: usize = 1 << 18;
+
+/// Computes the product for every index of the batch axes: elements of `E`, computed with as `T`, to elements of `R`.
 ///
 /// # Safety
 /// As for [`gemm`].
-unsafe fn batches<T, R>(
+unsafe fn batches<T: Real, E: Element<T>, R: Element<T>>(
+    kernels: &Kernels<T>,
     gemm: &kir::Gemm,
-    lhs: *const T,
-    rhs: *const T,
-    out: *mut R,
-    product: unsafe fn(Extents, Matrix<T>, Matrix<T>, Matrix<R>),
+    lhs: *const u8,
+    rhs: *const u8,
+    out: *mut u8,
 ) {
+    struct Batch<'a> {
+        gemm: &'a kir::Gemm,
+        lhs: *const u8,
+        rhs: *const u8,
+        out: *mut u8,
+    }
+    // SAFETY: threads write different products of the batch and only read the operands.
+    unsafe impl Sync for Batch<'_> {}
+    impl Batch<'_> {
+        /// # Safety
+        /// As for [`gemm`]; `flat` is below the number of products.
+        unsafe fn one<T: Real, E: Element<T>, R: Element<T>>(
+            &self,
+            kernels: &Kernels<T>,
+            flat: usize,
+            extents: Extents,
+            parallel: bool,
+        ) {
+            let gemm = self.gemm;
+            let (mut rest, mut offsets) = (flat, [0isize; 3]);
+            for axis in gemm.batch.iter().rev() {
+                let index = (rest % axis.extent) as isize;
+                rest /= axis.extent;
+                offsets = [offsets[0] + index * axis.lhs, offsets[1] + index * axis.rhs, offsets[2] + index * axis.out];
+            }
+            let start = self.lhs.cast::<E>().cast_mut().wrapping_offset(offsets[0]);
+            let lhs = Matrix { start, row: gemm.m.lhs, column: gemm.k.lhs };
+            let start = self.rhs.cast::<E>().cast_mut().wrapping_offset(offsets[1]);
+            let rhs = Matrix { start, row: gemm.k.rhs, column: gemm.n.rhs };
+            let start = self.out.cast::<R>().wrapping_offset(offsets[2]);
+            let out = Matrix { start, row: gemm.m.out, column: gemm.n.out };
+            // SAFETY: the batch index is in bounds, so the three matrices are what the caller promised.
+            unsafe { product::<T, E, R>(kernels, extents, lhs, rhs, out, parallel) };
+        }
+    }
     let extents = Extents { m: gemm.m.extent, n: gemm.n.extent, k: gemm.k.extent };
     let count: usize = gemm.batch.iter().map(|axis| axis.extent).product();
-    for flat in 0..count {
-        let (mut rest, mut offsets) = (flat, [0isize; 3]);
-        for axis in gemm.batch.iter().rev() {
-            let index = (rest % axis.extent) as isize;
-            rest /= axis.extent;
-            offsets = [offsets[0] + index * axis.lhs, offsets[1] + index * axis.rhs, offsets[2] + index * axis.out];
-        }
-        let lhs = Matrix { start: lhs.cast_mut().wrapping_offset(offsets[0]), row: gemm.m.lhs, column: gemm.k.lhs };
-        let rhs = Matrix { start: rhs.cast_mut().wrapping_offset(offsets[1]), row: gemm.k.rhs, column: gemm.n.rhs };
-        let out = Matrix { start: out.wrapping_offset(offsets[2]), row: gemm.m.out, column: gemm.n.out };
-        // SAFETY: the batch index is in bounds, so the three matrices are what the caller promised.
-        unsafe { product(extents, lhs, rhs, out) };
+    let work = extents.m * extents.n * extents.k;
+    let batch = Batch { gemm, lhs, rhs, out };
+    if count >= WHOLE && count * work >= 2 * GRAIN {
+        parallel_for(count, GRAIN.div_ceil(work.max(1)), &|first, end| {
+            // SAFETY: the caller's promise.
+            (first..end).for_each(|flat| unsafe { batch.one::<T, E, R>(kernels, flat, extents, false) });
+        });
+    } else {
+        // SAFETY: the caller's promise.
+        (0..count).for_each(|flat| unsafe { batch.one::<T, E, R>(kernels, flat, extents, true) });
     }
 }
 
-/// A product of `f32` or `f64`, with the result's rows made contiguous.
+/// One product, with the result's rows made contiguous.
 ///
 /// # Safety
-/// The matrices have these extents in valid memory, and `out` overlaps no operand.
-unsafe fn product<T: Real>(extents: Extents, lhs: Matrix<T>, rhs: Matrix<T>, out: Matrix<T>) {
+/// The matrices have these extents in valid memory, and `out` overlaps no operand; the machine has the kernels' instruction set.
+unsafe fn product<T: Real, E: Element<T>, R: Element<T>>(
+    kernels: &Kernels<T>,
+    extents: Extents,
+    lhs: Matrix<E>,
+    rhs: Matrix<E>,
+    out: Matrix<R>,
+    parallel: bool,
+) {
     let Extents { m, n, k } = extents;
-    if m == 0 || n == 0 {
-        return;
-    }
-    // SAFETY: the matrices are valid by this function's contract, and so are their transposes; the dense
-    // result has m * n elements.
+    let rows_are_contiguous = out.column == 1 || n == 1;
+    let columns_are_contiguous = out.row == 1 || m == 1;
+    let upright = !columns_are_contiguous || rows_are_contiguous && n > 1;
+    let (extents, lhs, rhs, out) = if upright {
+        (extents, lhs, rhs, out)
+    } else {
+        (Extents { m: n, n: m, k }, rhs.transposed(), lhs.transposed(), out.transposed())
+    };
+    // SAFETY: the matrices are valid by this function's contract, and so are their transposes.
     unsafe {
-        if k == 0 {
-            return fill_zero(m, n, out);
-        }
-        let rows_are_contiguous = out.column == 1 || n == 1;
-        let columns_are_contiguous = out.row == 1 || m == 1;
-        if rows_are_contiguous && (n > 1 || !columns_are_contiguous) {
-            T::tuned()(extents, lhs, rhs, out)
-        } else if columns_are_contiguous {
-            T::tuned()(Extents { m: n, n: m, k }, rhs.transposed(), lhs.transposed(), out.transposed())
-        } else {
-            with_scratch(m * n, |dense: *mut T| {
-                let dense = Matrix { start: dense, row: n as isize, column: 1 };
-                T::tuned()(extents, lhs, rhs, dense);
-                copy(m, n, dense, out, |x| x);
-            })
+        if !few_dots(kernels, extents, lhs, rhs, out, parallel)
+            && !few_dots(
+                kernels,
+                Extents { m: extents.n, n: extents.m, k },
+                rhs.transposed(),
+                lhs.transposed(),
+                out.transposed(),
+                parallel,
+            )
+        {
+            let contraction = Contraction {
+                extents,
+                left: &Strided { start: lhs.start.cast_const(), line: lhs.row, depth: lhs.column },
+                right: &Strided { start: rhs.start.cast_const(), line: rhs.column, depth: rhs.row },
+                out: &Dense(out),
+                add: false,
+                parallel,
+            };
+            contract(kernels, &contraction);
         }
     }
 }
 
-/// A product of 16-bit floats, computed in `f32` and rounded once.
+/// A product of few rows whose operands are both contiguous along the summed axis: every element is a sum of its own. Says
+/// whether this was one.
 ///
 /// # Safety
 /// As for [`product`].
-unsafe fn widened<T: Half, R: FromF32>(extents: Extents, lhs: Matrix<T>, rhs: Matrix<T>, out: Matrix<R>) {
+unsafe fn few_dots<T: Real, E: Element<T>, R: Element<T>>(
+    kernels: &Kernels<T>,
+    extents: Extents,
+    lhs: Matrix<E>,
+    rhs: Matrix<E>,
+    out: Matrix<R>,
+    parallel: bool,
+) -> bool {
+    struct Dots<T> {
+        lhs: Matrix<T>,
+        rhs: Matrix<T>,
+        out: Matrix<T>,
+    }
+    // SAFETY: threads write different columns of the result and only read the operands.
+    unsafe impl<T> Sync for Dots<T> {}
+    impl<T: Copy> Dots<T> {
+        fn columns(&self, first: usize) -> (Matrix<T>, Matrix<T>, Matrix<T>) {
+            let start = |matrix: Matrix<T>| Matrix { start: matrix.at(0, first), ..matrix };
+            (self.lhs, start(self.rhs), start(self.out))
+        }
+    }
     let Extents { m, n, k } = extents;
-    with_scratch(m * k + k * n + m * n, |scratch: *mut f32| {
-        let wide_lhs = Matrix { start: scratch, row: k as isize, column: 1 };
-        let wide_rhs = Matrix { start: scratch.wrapping_add(m * k), row: n as isize, column: 1 };
-        let wide_out = Matrix { start: scratch.wrapping_add(m * k + k * n), row: n as isize, column: 1 };
-        // SAFETY: the operands and the result are valid by this function's contract; the scratch has room for all three.
-        unsafe {
-            copy(m, k, lhs, wide_lhs, T::widen);
-            copy(k, n, rhs, wide_rhs, T::widen);
-            product::<f32>(extents, wide_lhs, wide_rhs, wide_out);
-            copy(m, n, wide_out, out, R::from_f32);
-        }
-    });
-}
-
-/// # Safety
-/// The matrix has these extents in valid memory.
-unsafe fn fill_zero<T: Real>(m: usize, n: usize, out: Matrix<T>) {
-    for i in 0..m {
-        for j in 0..n {
-            // SAFETY: the element is in the matrix.
-            unsafe { *out.at(i, j) = T::ZERO };
-        }
+    let (left, right) = (E::as_computed(lhs.start), E::as_computed(rhs.start));
+    let (Some(left), Some(right), Some(result)) = (left, right, R::as_computed_mut(out.start)) else { return false };
+    if m > 4 || m == 0 || n == 0 || k == 0 || lhs.column != 1 || rhs.row != 1 || rhs.column == 1 && n > 1 {
+        return false;
     }
-}
-
-/// Copies a matrix elementwise; the inner loop runs along whichever axis of the source is contiguous.
-///
-/// # Safety
-/// Both matrices have these extents in valid memory and do not overlap.
-unsafe fn copy<A: Copy, B: Copy>(m: usize, n: usize, from: Matrix<A>, to: Matrix<B>, convert: impl Fn(A) -> B) {
-    let (m, n, from, to) =
-        if from.row == 1 && from.column != 1 { (n, m, from.transposed(), to.transposed()) } else { (m, n, from, to) };
-    for i in 0..m {
-        let (source, target) = (from.at(i, 0), to.at(i, 0));
-        // SAFETY: row i and columns 0..n are in both matrices.
-        unsafe {
-            if from.column == 1 && to.column == 1 {
-                for j in 0..n {
-                    target.add(j).write(convert(*source.add(j)));
-                }
-            } else {
-                for j in 0..n {
-                    to.at(i, j).write(convert(*from.at(i, j)));
-                }
-            }
-        }
+    let with =
+        |matrix: Matrix<E>, start: *const T| Matrix { start: start.cast_mut(), row: matrix.row, column: matrix.column };
+    let dots = Dots {
+        lhs: with(lhs, left),
+        rhs: with(rhs, right),
+        out: Matrix { start: result, row: out.row, column: out.column },
+    };
+    let run = |first: usize, end: usize| {
+        let (lhs, rhs, out) = dots.columns(first);
+        // SAFETY: the columns are in the matrices.
+        unsafe { (kernels.dots)(Extents { m, n: end - first, k }, lhs, rhs, out) };
+    };
+    if parallel && m * n * k >= 2 * GRAIN {
+        parallel_for(n, GRAIN.div_ceil(4 * m * k).next_multiple_of(4), &run);
+    } else {
+        run(0, n);
     }
-}
-
-trait Half: Copy {
-    fn widen(self) -> f32;
-}
-
-impl Half for f16 {
-    fn widen(self) -> f32 {
-        self.to_f32()
-    }
-}
-
-impl Half for bf16 {
-    fn widen(self) -> f32 {
-        self.to_f32()
-    }
-}
-
-trait FromF32: Copy {
-    fn from_f32(value: f32) -> Self;
-}
-
-impl FromF32 for f32 {
-    fn from_f32(value: f32) -> f32 {
-        value
-    }
-}
-
-impl FromF32 for f16 {
-    fn from_f32(value: f32) -> f16 {
-        f16::from_f32(value)
-    }
-}
-
-impl FromF32 for bf16 {
-    fn from_f32(value: f32) -> bf16 {
-        bf16::from_f32(value)
-    }
+    true
 }
 
 #[cfg(test)]

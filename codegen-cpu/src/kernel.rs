@@ -13,6 +13,9 @@ use crate::callees::Callees;
 use crate::ops::{Lanes, Ops};
 use crate::routines::Routine;
 
+/// Local memory begins at a multiple of this many bytes.
+const LOCAL_ALIGNMENT: i64 = 64;
+
 /// Emits a kernel. `unaliased[p]` says that no launch gives parameter `p`, which is only read, memory that another parameter writes.
 pub(crate) fn emit(
     kernel: &Kernel,
@@ -26,9 +29,18 @@ pub(crate) fn emit(
     builder.switch_to_block(entry);
     let parameters = builder.block_params(entry).to_vec();
     let flags = MemFlagsData::trusted().with_readonly().with_can_move();
-    let bases = (0..kernel.params.len()).map(|i| builder.ins().load(I64, flags, parameters[0], 8 * i as i32)).collect();
+    let mut bases: Vec<Value> = (0..kernel.shared_params().len())
+        .map(|i| builder.ins().load(I64, flags, parameters[0], 8 * i as i32))
+        .collect();
+    let mut ops = Ops { builder, callees, lanes: Lanes::One };
+    for local in &kernel.params[bases.len()..] {
+        // The stack is aligned to 16 bytes; local memory is too short for wide vectors across cache lines not to matter.
+        let slot = ops.stack_slot(local.len * local.dtype.size() + LOCAL_ALIGNMENT as usize);
+        let end = ops.builder.ins().stack_addr(I64, slot, LOCAL_ALIGNMENT as i32);
+        bases.push(ops.builder.ins().band_imm_s(end, -LOCAL_ALIGNMENT));
+    }
     let mut emitter = Emitter {
-        ops: Ops { builder, callees, lanes: Lanes::One },
+        ops,
         kernel,
         unaliased,
         bases,

@@ -49,6 +49,8 @@ pub(crate) enum Routine {
     Copy,
     /// `(task, lhs, rhs, out)`.
     Gemm,
+    /// `(task, lhs, rhs, out)`.
+    Conv,
     /// `(task, pointers)`: all sources, then all destinations.
     Sort,
     /// `(task, source, values, indices)`.
@@ -75,6 +77,7 @@ impl Routine {
             Routine::Launch => "launch".into(),
             Routine::Copy => "copy".into(),
             Routine::Gemm => "gemm".into(),
+            Routine::Conv => "conv".into(),
             Routine::Sort => "sort".into(),
             Routine::TopK => "top_k".into(),
             Routine::Library => "library".into(),
@@ -104,7 +107,7 @@ impl Routine {
             Routine::Convert(from, to) => (vec![held(from)], vec![held(to)]),
             Routine::ReducePrecision(dtype) => (vec![held(dtype), I32, I32], vec![held(dtype)]),
             Routine::Copy => (vec![I64; 3], vec![]),
-            Routine::Launch | Routine::Gemm | Routine::TopK => (vec![I64; 4], vec![]),
+            Routine::Launch | Routine::Gemm | Routine::Conv | Routine::TopK => (vec![I64; 4], vec![]),
             Routine::Sort | Routine::Library | Routine::Print => (vec![I64; 2], vec![]),
         };
         let mut signature = Signature::new(convention);
@@ -128,6 +131,7 @@ impl Routine {
             Routine::Launch => parallel::launch as *const u8,
             Routine::Copy => parallel::copy as *const u8,
             Routine::Gemm => gemm_task as *const u8,
+            Routine::Conv => conv_task as *const u8,
             Routine::Sort => sort::sort as *const u8,
             Routine::TopK => top_k::top_k as *const u8,
             Routine::Library => library::library as *const u8,
@@ -141,4 +145,11 @@ impl Routine {
 unsafe extern "C" fn gemm_task(task: &kir::Gemm, lhs: *const u8, rhs: *const u8, out: *mut u8) {
     // SAFETY: the caller's promise.
     unsafe { gemm::gemm(task, lhs, rhs, out) }
+}
+
+/// # Safety
+/// As for [`gemm::conv::conv`].
+unsafe extern "C" fn conv_task(task: &kir::Conv, lhs: *const u8, rhs: *const u8, out: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe { gemm::conv::conv(task, lhs, rhs, out) }
 }

@@ -10,7 +10,7 @@ use cranelift_codegen::ir::{BlockArg, InstBuilder, JumpTableData, MemFlagsData, 
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::FunctionBuilder;
 use rjax_ir::{DType, DebugPrint, Result, bail, ensure};
-use rjax_kernel::kir::{BufferId, CounterId, Module, Space, Stmt, View};
+use rjax_kernel::kir::{BufferId, Conv, CounterId, Module, Space, Stmt, View};
 
 use crate::callees::Callees;
 use crate::gemm;
@@ -25,6 +25,7 @@ const SMALL_COPY: usize = 64;
 /// What a routine works on, kept by the executable as long as its code.
 pub(crate) enum Task {
     Gemm(Box<rjax_kernel::kir::Gemm>),
+    Conv(Box<rjax_kernel::kir::Conv>),
     Sort(Box<rjax_kernel::kir::Sort>),
     TopK(Box<rjax_kernel::kir::TopK>),
     Library(Box<rjax_kernel::kir::Library>),
@@ -35,6 +36,7 @@ impl Task {
     pub(crate) fn address(&self) -> *const u8 {
         match self {
             Task::Gemm(task) => (&raw const **task).cast(),
+            Task::Conv(task) => (&raw const **task).cast(),
             Task::Sort(task) => (&raw const **task).cast(),
             Task::TopK(task) => (&raw const **task).cast(),
             Task::Library(task) => (&raw const **task).cast(),
@@ -162,6 +164,7 @@ fn note_lengths(stmts: &[Stmt], lengths: &mut [usize]) {
             | Stmt::Copy { .. }
             | Stmt::Print { .. }
             | Stmt::Gemm(_)
+            | Stmt::Conv(_)
             | Stmt::Sort(_)
             | Stmt::TopK(_)
             | Stmt::Library(_) => {}
@@ -183,6 +186,7 @@ fn weight_of(stmt: &Stmt) -> usize {
         | Stmt::Copy { .. }
         | Stmt::Print { .. }
         | Stmt::Gemm(_)
+        | Stmt::Conv(_)
         | Stmt::Sort(_)
         | Stmt::TopK(_)
         | Stmt::Library(_) => 0,
@@ -296,6 +300,21 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
                 self.ops.call_for_effect(Routine::Gemm, &[task, lhs, rhs, out]);
                 Ok(())
             }
+            Stmt::Conv(conv) => {
+                ensure!(
+                    gemm::supports(conv.dtype, conv.out_dtype) && conv.spatial.len() <= Conv::MAX_SPATIAL,
+                    Unsupported,
+                    "cpu: conv has no routine for {} to {} with {} spatial axes",
+                    conv.dtype,
+                    conv.out_dtype,
+                    conv.spatial.len()
+                );
+                let task = self.task(Task::Conv(Box::new(conv.clone())));
+                let (lhs, rhs) = (self.view(&conv.lhs, conv.dtype), self.view(&conv.rhs, conv.dtype));
+                let out = self.view(&conv.out, conv.out_dtype);
+                self.ops.call_for_effect(Routine::Conv, &[task, lhs, rhs, out]);
+                Ok(())
+            }
             Stmt::Sort(sort) => {
                 ensure!(
                     u32::try_from(sort.extent).is_ok(),
@@ -362,11 +381,11 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
             bail!(Malformed, "cpu: launch of kernel @{kernel}, of which there are {}", module.kernels.len());
         };
         ensure!(
-            args.len() == callee.params.len(),
+            args.len() == callee.shared_params().len(),
             Malformed,
             "cpu: launch of kernel @{kernel} with {} arguments; it has {} parameters",
             args.len(),
-            callee.params.len()
+            callee.shared_params().len()
         );
         for (view, param) in args.iter().zip(&callee.params) {
             self.check(view, param.len, "launch")?;

@@ -7,7 +7,7 @@ use rjax_ir::{Aval, DType, Op, Result};
 use crate::Options;
 use crate::fuse::{self, Fusion};
 use crate::graph::{Graph, NodeId, RegionId, TOP, ValueId};
-use crate::kir::{Buffer, BufferId, Gemm, Library, LibraryOp, Module, Sort, SortOperand, Stmt, TopK, View};
+use crate::kir::{Buffer, BufferId, Conv, Gemm, Library, LibraryOp, Module, Sort, SortOperand, Stmt, TopK, View};
 use crate::lower::element::parts;
 use crate::memory::{self, Memory, Place, carry_count};
 use crate::schedule::{Schedule, Work, schedule};
@@ -116,6 +116,7 @@ impl Assembler<'_, '_> {
                 self.copy(*target, &place, stmts);
             }
             Work::Gemm(id) => stmts.push(Stmt::Gemm(self.gemm(*id))),
+            Work::Conv(id) => stmts.push(Stmt::Conv(self.conv(*id))),
             Work::Sort(id) => stmts.push(Stmt::Sort(self.sort(*id))),
             Work::TopK(id) => stmts.push(Stmt::TopK(self.top_k(*id))),
             Work::Library(id) => stmts.push(Stmt::Library(self.library(*id))),
@@ -209,6 +210,27 @@ impl Assembler<'_, '_> {
             m: operands.m,
             n: operands.n,
             k: operands.k,
+            lhs,
+            rhs,
+            out: self.view_of(node.outputs[0]),
+        }
+    }
+
+    fn conv(&mut self, id: NodeId) -> Conv {
+        let node = self.graph.node(id);
+        let operands = &self.fusion.convs[&id];
+        let mut lhs = self.view_of(operands.lhs.base);
+        let mut rhs = self.view_of(operands.rhs.base);
+        lhs.offset += operands.lhs.offset;
+        rhs.offset += operands.rhs.offset;
+        Conv {
+            dtype: self.graph.aval(node.inputs[0]).dtype,
+            out_dtype: self.graph.aval(node.outputs[0]).dtype,
+            batch: operands.batch,
+            group: operands.group,
+            input: operands.input,
+            output: operands.output,
+            spatial: operands.spatial.clone(),
             lhs,
             rhs,
             out: self.view_of(node.outputs[0]),

@@ -15,6 +15,7 @@ use rjax_ir::Op;
 
 use crate::Options;
 use crate::graph::{Graph, NodeId, RegionId, Source, TOP, ValueId};
+use crate::lower::conv::{self, ConvOperands};
 use crate::lower::dot_general::{self, GemmOperands};
 use crate::lower::scalar_region;
 use cost::Cost;
@@ -52,6 +53,8 @@ pub(crate) struct Fusion {
     pub steps: Vec<Vec<Step>>,
     /// The dots that a library routine computes, with the arrays it reads.
     pub gemms: HashMap<NodeId, GemmOperands>,
+    /// The convolutions that a library routine computes, with the arrays it reads.
+    pub convs: HashMap<NodeId, ConvOperands>,
     /// The loops over scalars that are kernels.
     pub in_registers: HashSet<NodeId>,
 }
@@ -79,6 +82,7 @@ struct Fuser<'g, 'p> {
     frames: Frames,
     fate: Vec<Fate>,
     gemms: HashMap<NodeId, GemmOperands>,
+    convs: HashMap<NodeId, ConvOperands>,
     in_registers: HashSet<NodeId>,
     /// For each node: where its elements are asked for.
     sites: Vec<Vec<Site>>,
@@ -101,6 +105,7 @@ pub(crate) fn fuse(graph: &Graph<'_>, options: &Options) -> Fusion {
         frames: Frames::default(),
         fate: vec![Fate::Dead; count],
         gemms: HashMap::new(),
+        convs: HashMap::new(),
         in_registers: HashSet::new(),
         sites: vec![vec![]; count],
         forced: vec![false; count],
@@ -110,7 +115,7 @@ pub(crate) fn fuse(graph: &Graph<'_>, options: &Options) -> Fusion {
     };
     fuser.region(TOP);
     let steps = group::group(&mut fuser);
-    Fusion { fate: fuser.fate, steps, gemms: fuser.gemms, in_registers: fuser.in_registers }
+    Fusion { fate: fuser.fate, steps, gemms: fuser.gemms, convs: fuser.convs, in_registers: fuser.in_registers }
 }
 
 /// The nodes that depend on literals only, by few and cheap steps.
@@ -174,6 +179,11 @@ impl Fuser<'_, '_> {
             self.force(operands.lhs.base);
             self.force(operands.rhs.base);
             self.gemms.insert(id, operands);
+        } else if let Some(operands) = conv::conv_operands(self.graph, id) {
+            self.fate[at] = Fate::Root;
+            self.force(operands.lhs.base);
+            self.force(operands.rhs.base);
+            self.convs.insert(id, operands);
         } else if matches!(node.op, Op::DynamicUpdateSlice | Op::Scatter(_)) {
             self.fate[at] = Fate::Root;
             self.update(id);

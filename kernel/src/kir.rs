@@ -135,11 +135,11 @@ pub struct View {
 /// A step of the schedule. Steps run in order; there is no recursion between modules.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Stmt {
-    /// Runs a kernel over its whole range with one view for each parameter.
+    /// Runs a kernel over its whole range with one view for each parameter that is not local.
     Launch {
         /// The kernel.
         kernel: KernelId,
-        /// A view for each parameter.
+        /// A view for each parameter that is not local.
         args: Vec<View>,
     },
     /// Copies elements between buffers of one dtype that do not overlap.
@@ -187,6 +187,8 @@ pub enum Stmt {
     },
     /// A matrix product by a library routine.
     Gemm(Gemm),
+    /// A convolution by a library routine.
+    Conv(Conv),
     /// A sort by a library routine.
     Sort(Sort),
     /// The greatest elements of rows by a library routine.
@@ -219,11 +221,68 @@ pub struct Gemm {
     pub out: View,
 }
 
-/// One axis of a [`Gemm`]: extent and the strides, in elements, of the three arrays along it.
+/// One axis of a [`Gemm`] or [`Conv`]: extent and the strides, in elements, of the three arrays along it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct GemmAxis {
     /// Extent.
     pub extent: usize,
+    /// Stride of the left operand.
+    pub lhs: isize,
+    /// Stride of the right operand.
+    pub rhs: isize,
+    /// Stride of the result.
+    pub out: isize,
+}
+
+/// `out[b, g, o, s…] = sum over i and w… of lhs[b, g, i, p…] * rhs[g, o, i, w…]`, where along each spatial axis
+/// `p * base_dilation = s * stride + w * dilation - low`. Terms for which no `p` in `0..lhs_extent` satisfies this are left out, so what
+/// lies outside of the operand takes no part, not even as 0. Any strides, negative ones included for the operands. Dtypes and rounding as for [`Gemm`].
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Conv {
+    /// Dtype of both operands: `f16`, `bf16`, `f32` or `f64`.
+    pub dtype: DType,
+    /// Dtype of the result: that of the operands, or `f32` for `f16` and `bf16`.
+    pub out_dtype: DType,
+    /// `b`, the images (`rhs` stride is 0).
+    pub batch: GemmAxis,
+    /// `g`, the groups that do not mix.
+    pub group: GemmAxis,
+    /// `i`, the summed features of a group (`out` stride is 0).
+    pub input: GemmAxis,
+    /// `o`, the features of a group of the result (`lhs` stride is 0).
+    pub output: GemmAxis,
+    /// `s`, `w` and `p`: at most [`Conv::MAX_SPATIAL`] axes.
+    pub spatial: Vec<ConvAxis>,
+    /// Left operand.
+    pub lhs: View,
+    /// Right operand.
+    pub rhs: View,
+    /// Result; overlaps no operand.
+    pub out: View,
+}
+
+impl Conv {
+    /// The most spatial axes that the routine takes.
+    pub const MAX_SPATIAL: usize = 3;
+}
+
+/// One spatial axis of a [`Conv`]; strides are in elements.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ConvAxis {
+    /// Extent of the result.
+    pub extent: usize,
+    /// Extent of the right operand.
+    pub window: usize,
+    /// Extent of the left operand.
+    pub lhs_extent: usize,
+    /// Distance of windows.
+    pub stride: usize,
+    /// Distance of the elements of a window.
+    pub dilation: usize,
+    /// Distance of the elements of the left operand.
+    pub base_dilation: usize,
+    /// Padding in front of the left operand; negative removes.
+    pub low: i64,
     /// Stride of the left operand.
     pub lhs: isize,
     /// Stride of the right operand.
@@ -368,6 +427,9 @@ pub enum Access {
     Write,
     /// Loads and stores, in program order.
     ReadWrite,
+    /// Memory of the kernel's own, for values that are needed again soon: every part of the range that is run has its own, with
+    /// unspecified contents at the start. Local parameters come after all others, and launches give no view for them.
+    Local,
 }
 
 /// The parallel range of a kernel: the caller sets `begin` and `end`, `0 <= begin <= end <= extent`.

@@ -7,7 +7,7 @@
 mod arg_reduce;
 pub(crate) mod builder;
 mod concatenate;
-mod conv;
+pub(crate) mod conv;
 mod cumulative;
 pub(crate) mod dot_general;
 mod dynamic_slice;

@@ -160,7 +160,7 @@ impl Work {
                 args.iter().zip(access).filter(|(_, a)| **a != Access::Read).map(|(&v, _)| v).collect()
             }
             Work::Update { result, .. } | Work::Copy { result, .. } => vec![*result],
-            Work::Gemm(id) | Work::Sort(id) | Work::TopK(id) | Work::Library(id) | Work::Print(id) => {
+            Work::Gemm(id) | Work::Conv(id) | Work::Sort(id) | Work::TopK(id) | Work::Library(id) | Work::Print(id) => {
                 graph.node(*id).outputs.clone()
             }
             Work::Cond { node, .. } | Work::While { node, .. } | Work::Scan { node, .. } => {
@@ -181,6 +181,10 @@ impl Work {
             Work::Copy { target, .. } => vec![*target],
             Work::Gemm(id) => {
                 let operands = &fusion.gemms[id];
+                vec![operands.lhs.base, operands.rhs.base]
+            }
+            Work::Conv(id) => {
+                let operands = &fusion.convs[id];
                 vec![operands.lhs.base, operands.rhs.base]
             }
             Work::Sort(id) | Work::TopK(id) | Work::Library(id) | Work::Print(id) => graph.node(*id).inputs.clone(),
@@ -205,6 +209,7 @@ impl Work {
             | Work::Update { .. }
             | Work::Copy { .. }
             | Work::Gemm(_)
+            | Work::Conv(_)
             | Work::Sort(_)
             | Work::TopK(_)
             | Work::Library(_)
@@ -219,6 +224,7 @@ impl Work {
             | Work::Update { .. }
             | Work::Copy { .. }
             | Work::Gemm(_)
+            | Work::Conv(_)
             | Work::Sort(_)
             | Work::TopK(_)
             | Work::Library(_)
@@ -445,6 +451,7 @@ impl Planner<'_, '_> {
                 }
                 Work::Launch { .. }
                 | Work::Gemm(_)
+                | Work::Conv(_)
                 | Work::Sort(_)
                 | Work::TopK(_)
                 | Work::Library(_)
@@ -573,7 +580,7 @@ impl Planner<'_, '_> {
                 Work::Update { target, result, .. } | Work::Copy { target, result } => {
                     self.assign_update(*target, *result, start);
                 }
-                Work::Gemm(id) | Work::Sort(id) | Work::TopK(id) | Work::Library(id) => {
+                Work::Gemm(id) | Work::Conv(id) | Work::Sort(id) | Work::TopK(id) | Work::Library(id) => {
                     for output in self.graph.node(*id).outputs.clone() {
                         self.assign_value(output, start);
                     }

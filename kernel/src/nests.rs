@@ -121,6 +121,9 @@ impl Printer<'_, '_> {
         } else if matches!(node.op, Op::DotGeneral(_)) {
             let equation = self.equation(id);
             self.line(depth, &format!("gemm {equation}"));
+        } else if matches!(node.op, Op::Conv(_)) {
+            let equation = self.equation(id);
+            self.line(depth, &format!("conv {equation}"));
         } else if matches!(node.op, Op::Sort(_) | Op::TopK { .. } | Op::Linalg(_) | Op::Fft(_) | Op::DebugPrint(_)) {
             let equation = self.equation(id);
             self.line(depth, &format!("routine {equation}"));

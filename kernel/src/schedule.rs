@@ -34,6 +34,7 @@ pub(crate) enum Work {
         result: ValueId,
     },
     Gemm(NodeId),
+    Conv(NodeId),
     Sort(NodeId),
     TopK(NodeId),
     Library(NodeId),
@@ -123,6 +124,9 @@ impl Scheduler<'_, '_> {
         if let Op::DotGeneral(_) = node.op {
             return Ok(Some(Work::Gemm(id)));
         }
+        if let Op::Conv(_) = node.op {
+            return Ok(Some(Work::Conv(id)));
+        }
         if let Op::Sort(_) = node.op {
             return Ok(Some(Work::Sort(id)));
         }
@@ -152,7 +156,7 @@ impl Scheduler<'_, '_> {
     }
 
     fn launch(&mut self, lowered: Lowered) -> Work {
-        let access = lowered.kernel.params.iter().map(|p| p.access).collect();
+        let access = lowered.kernel.shared_params().iter().map(|p| p.access).collect();
         let in_place = in_place_pairs(&lowered.kernel);
         Work::Launch { kernel: self.number(lowered.kernel), args: lowered.args, access, in_place }
     }

@@ -1,7 +1,7 @@
 //! What fusion and the buffer plan must achieve, program by program; each program also computes what it means.
 
 use rjax_ir::{Aval, Builder, DType, Program, Shape, Tensor, Unary, eval, with_element};
-use rjax_kernel::kir::{Module, Order, Space, Stmt};
+use rjax_kernel::kir::{Access, Module, Order, Space, Stmt};
 use rjax_kernel::{Options, interpret, nests, plan};
 
 /// Positive values that all differ.
@@ -46,6 +46,7 @@ fn copies(stmts: &[Stmt]) -> usize {
             Stmt::Launch { .. }
             | Stmt::Print { .. }
             | Stmt::Gemm(_)
+            | Stmt::Conv(_)
             | Stmt::Sort(_)
             | Stmt::TopK(_)
             | Stmt::Library(_) => 0,
@@ -245,4 +246,74 @@ fn loops_over_scalars_are_one_kernel() {
     );
     assert!(module.body.iter().all(|stmt| matches!(stmt, Stmt::Launch { .. })), "{module}");
     assert_eq!(copies(&module.body), 0, "{module}");
+}
+
+/// Shapes with and without whole blocks of rows and of results.
+const COLUMNS: [(usize, usize); 10] =
+    [(1, 4), (2, 5), (3, 64), (8, 65), (17, 70), (300, 9), (513, 66), (1030, 5), (64, 1030), (2, 5000)];
+
+#[test]
+fn column_reductions_walk_along_rows() {
+    for (m, n) in COLUMNS {
+        let module = planned(
+            &format!(
+                "{{ lambda ; a:f32[{m},{n}] b:f32[{n}] c:f32[{m}]. let
+                    d:f32[{m},{n}] = broadcast_in_dim[broadcast_dimensions=(0,) shape=({m},{n})] c
+                    e:f32[{m},{n}] = mul a d
+                    s:f32[{n}] = reduce_sum[axes=(0,)] e
+                    t:f32[{n}] = reduce_sum[axes=(0,)] a
+                    u:f32[{n}] = add s b
+                in (u, t) }}"
+            ),
+            &[false, true, false],
+        );
+        if m > 2 {
+            assert_eq!(module.launches(), 1, "{module}");
+            assert!(!module.to_string().contains("vector-reduce"), "{module}");
+            assert!(module.kernels[0].params.iter().any(|p| p.access == Access::Local), "{module}");
+        }
+    }
+}
+
+#[test]
+fn column_reductions_of_every_kind() {
+    for (m, n) in COLUMNS {
+        // A softmax down the columns: the second reduction needs the first.
+        planned(
+            &format!(
+                "{{ lambda ; a:f32[{m},{n}]. let
+                    b:f32[{n}] = reduce_max[axes=(0,)] a
+                    c:f32[{m},{n}] = broadcast_in_dim[broadcast_dimensions=(1,) shape=({m},{n})] b
+                    d:f32[{m},{n}] = sub a c
+                    e:f32[{m},{n}] = exp d
+                    f:f32[{n}] = reduce_sum[axes=(0,)] e
+                    g:f32[{n}] = log f
+                    h:f32[{n}] = add g b
+                in (h,) }}"
+            ),
+            &[],
+        );
+        planned(
+            &format!("{{ lambda ; a:i32[{m},{n}]. let b:i32[{n}] = argmax[axes=(0,) index_dtype=i32] a in (b,) }}"),
+            &[],
+        );
+        planned(&format!("{{ lambda ; a:bf16[{m},{n}]. let b:bf16[{n}] = reduce_max[axes=(0,)] a in (b,) }}"), &[]);
+        planned(&format!("{{ lambda ; a:f64[3,{m},{n}]. let b:f64[3,{n}] = reduce_sum[axes=(1,)] a in (b,) }}"), &[]);
+        planned(&format!("{{ lambda ; a:f32[20,{m},{n}]. let b:f32[{n}] = reduce_sum[axes=(0,1)] a in (b,) }}"), &[]);
+        planned(&format!("{{ lambda ; a:u32[{m},2,{n}]. let b:u32[2,{n}] = reduce_min[axes=(0,)] a in (b,) }}"), &[]);
+    }
+}
+
+#[test]
+fn reductions_over_the_same_row_share_a_loop() {
+    let module = planned(
+        "{ lambda ; a:f32[8,32] b:f32[8,32]. let
+            c:f32[8,32] = mul a b
+            s:f32[8] = reduce_sum[axes=(1,)] c
+            t:f32[8] = reduce_sum[axes=(1,)] a
+            u:f32[8] = sub s t
+        in (u, s) }",
+        &[],
+    );
+    assert_eq!(module.to_string().matches("vector-reduce").count(), 1, "{module}");
 }

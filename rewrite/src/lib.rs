@@ -51,7 +51,8 @@ use rjax_ir::{Program, Result};
 pub enum Tier {
     /// Only what gives the same bits.
     Strict,
-    /// What keeps the standard error bound of every sum and dot, and finite results finite.
+    /// What keeps the standard error bound of every sum and dot, and finite results finite. Products with the zeros of
+    /// an identity or diagonal matrix are left out.
     #[default]
     Default,
     /// Also what may lose accuracy by cancellation or assumes finite values.
@@ -80,7 +81,7 @@ impl Tier {
     pub const fn allows(self, class: Class) -> bool {
         match class {
             Class::Exact => true,
-            Class::ZeroSign | Class::Order | Class::Rounding => !matches!(self, Tier::Strict),
+            Class::ZeroSign | Class::Order | Class::Rounding | Class::StructuralZero => !matches!(self, Tier::Strict),
             Class::Cancellation | Class::Domain => matches!(self, Tier::Fast),
         }
     }

@@ -15,6 +15,7 @@ mod layout;
 mod reduce;
 mod select;
 mod slice;
+mod structure;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,7 +28,7 @@ pub use crate::code::Code;
 use crate::term::View;
 pub use crate::term::{Definition, Match, Term};
 
-/// How near the two sides of an identity are. On integers and `bool` a rule of the first four classes is exact.
+/// How near the two sides of an identity are. On integers and `bool` a rule of the first five classes is exact.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Class {
     /// The same bits, whatever the operands; a NaN may carry another payload.
@@ -39,6 +40,9 @@ pub enum Class {
     /// Another rounding, within the standard error bound of the original: (|A| |B|) for a dot, the sum of magnitudes
     /// for a sum.
     Rounding,
+    /// The products with zeros that an identity or diagonal matrix has by construction are left out: the same where the
+    /// other operand is finite, while 0 times an infinity or NaN would have been NaN.
+    StructuralZero,
     /// Another rounding that may lose accuracy where terms cancel.
     Cancellation,
     /// Equal only where operands and intermediate results are finite or in some range.
@@ -53,6 +57,7 @@ impl Class {
             Class::ZeroSign => "zero sign",
             Class::Order => "order",
             Class::Rounding => "rounding",
+            Class::StructuralZero => "structural zero",
             Class::Cancellation => "cancellation",
             Class::Domain => "domain",
         }
@@ -124,7 +129,7 @@ impl Rule {
             return None;
         }
         let inexact = aval.dtype.is_inexact() || inputs.iter().any(|&x| graph.avals(x)[0].dtype.is_inexact());
-        let class = if !inexact && self.class <= Class::Rounding { Class::Exact } else { self.class };
+        let class = if !inexact && self.class <= Class::StructuralZero { Class::Exact } else { self.class };
         tier.allows(class).then_some(class)
     }
 }
@@ -141,6 +146,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         slice::RULES,
         reduce::RULES,
         dot::RULES,
+        structure::RULES,
     ]
     .into_iter()
     .flatten()

@@ -176,7 +176,7 @@ fn agree(class: Class, found: Scalar, expected: Scalar, scale: f64) -> bool {
         match class {
             Class::Exact => same,
             Class::ZeroSign => same || f == e,
-            Class::Order | Class::Rounding | Class::Cancellation | Class::Domain => {
+            Class::Order | Class::Rounding | Class::StructuralZero | Class::Cancellation | Class::Domain => {
                 same || f == e || (f - e).abs() <= 16.0 * eps * scale
             }
         }

@@ -54,20 +54,66 @@ pub(super) trait Isa {
     unsafe fn dots(extents: Extents, lhs: Matrix<Self::Scalar>, rhs: Matrix<Self::Scalar>, out: Matrix<Self::Scalar>);
 }
 
-type Product<T> = unsafe fn(Extents, Matrix<T>, Matrix<T>, Matrix<T>);
+/// The tiles of one instruction set as functions.
+pub(super) struct Kernels<T> {
+    pub(super) lanes: usize,
+    /// Rows of a full tile.
+    pub(super) rows: usize,
+    /// Vectors in a row of a full tile.
+    pub(super) row_vectors: usize,
+    /// [`Isa::vectors_for`].
+    pub(super) narrow: fn(usize) -> usize,
+    /// [`Isa::tile`].
+    pub(super) tile: unsafe fn(usize, usize, bool, &Tile<T>),
+    /// [`Isa::dots`].
+    pub(super) dots: unsafe fn(Extents, Matrix<T>, Matrix<T>, Matrix<T>),
+}
+
+impl<T: Real> Kernels<T> {
+    pub(super) const fn of<I: Isa<Scalar = T>>() -> Kernels<T> {
+        Kernels {
+            lanes: I::LANES,
+            rows: I::ROWS,
+            row_vectors: I::ROW_VECTORS,
+            narrow: I::vectors_for,
+            tile: I::tile,
+            dots: I::dots,
+        }
+    }
+
+    /// Columns of a full tile.
+    pub(super) fn width(&self) -> usize {
+        self.row_vectors * self.lanes
+    }
+}
 
 /// An element type that products are computed in.
 pub(super) trait Real: Copy + std::ops::Add<Output = Self> + std::ops::Mul<Output = Self> + 'static {
     const ZERO: Self;
+    /// Rows and columns of the blocks that [`Real::transpose_block`] handles.
+    const TRANSPOSED: usize;
 
-    /// The fastest product for this machine, for results with contiguous rows and extents above 0.
-    fn tuned() -> Product<Self>;
+    /// The fastest tiles for this machine.
+    fn kernels() -> &'static Kernels<Self>;
 
-    /// Copies `k` elements of each of `width` columns, contiguous in memory and `stride` apart, to rows of `width` elements.
+    /// Transposes a square block: lines `from_stride` apart become columns of lines `to_stride` apart.
     ///
     /// # Safety
-    /// The columns are valid memory, `to` has `k * width` elements, and they do not overlap.
-    unsafe fn transpose_columns(k: usize, width: usize, from: *const Self, stride: isize, to: *mut Self);
+    /// Both blocks are valid memory and do not overlap.
+    unsafe fn transpose_block(from: *const Self, from_stride: isize, to: *mut Self, to_stride: usize);
+}
+
+/// [`Real::transpose_block`] in plain Rust.
+///
+/// # Safety
+/// As for [`Real::transpose_block`].
+pub(super) unsafe fn transpose_portable<T: Real>(from: *const T, from_stride: isize, to: *mut T, to_stride: usize) {
+    for row in 0..T::TRANSPOSED {
+        for column in 0..T::TRANSPOSED {
+            // SAFETY: the element is in both blocks.
+            unsafe { *to.add(row * to_stride + column) = *from.offset(column as isize * from_stride).add(row) };
+        }
+    }
 }
 
 /// Plain Rust in place of vector instructions.
@@ -131,22 +177,22 @@ pub(in crate::gemm) mod x86;
 
 #[cfg(not(target_arch = "x86_64"))]
 mod portable {
-    use super::super::pack::transpose_columns_portable;
-    use super::{Product, Real};
-    use crate::gemm::blocked;
+    use super::{Kernels, Portable, Real, transpose_portable};
 
     macro_rules! real {
         ($($T:ty),*) => {$(
             impl Real for $T {
                 const ZERO: $T = 0.0;
+                const TRANSPOSED: usize = 4;
 
-                fn tuned() -> Product<$T> {
-                    blocked::portable::<$T>
+                fn kernels() -> &'static Kernels<$T> {
+                    static KERNELS: Kernels<$T> = Kernels::of::<Portable<$T>>();
+                    &KERNELS
                 }
 
-                unsafe fn transpose_columns(k: usize, width: usize, from: *const $T, stride: isize, to: *mut $T) {
+                unsafe fn transpose_block(from: *const $T, from_stride: isize, to: *mut $T, to_stride: usize) {
                     // SAFETY: the same contract.
-                    unsafe { transpose_columns_portable(k, width, from, stride, to) }
+                    unsafe { transpose_portable(from, from_stride, to, to_stride) }
                 }
             }
         )*};

@@ -8,18 +8,20 @@ struct Layer {
     b: Array,
 }
 
-fn predict(params: &Vec<Layer>, inputs: &Array) -> Array {
+type Params = Vec<Layer>;
+
+fn predict(params: &Params, inputs: &Array) -> Array {
     params.iter().fold(inputs.clone(), |x, layer| (x.dot(&layer.w) + &layer.b).tanh())
 }
 
-fn loss(params: &Vec<Layer>, inputs: &Array, targets: &Array) -> Array {
+fn loss(params: &Params, inputs: &Array, targets: &Array) -> Array {
     (predict(params, inputs) - targets).square().sum(..)
 }
 
 fn main() {
     let key = Key::new(0);
     let sizes = [784, 512, 512, 10];
-    let params: Vec<Layer> = (sizes.windows(2).enumerate())
+    let params: Params = (sizes.windows(2).enumerate())
         .map(|(i, size)| {
             let [w, b] = key.fold_in(i as i32).split();
             Layer {

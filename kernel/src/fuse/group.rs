@@ -130,7 +130,9 @@ fn is_read_elsewhere(fuser: &Fuser<'_, '_>, root: NodeId, roots: &[NodeId]) -> b
 
 /// Whether a root is computed position by position in a group.
 fn is_pulled(fuser: &Fuser<'_, '_>, id: NodeId) -> bool {
-    !fuser.gemms.contains_key(&id) && cost::of(fuser.graph, fuser.graph.node(id)) != Cost::OwnStep
+    !fuser.gemms.contains_key(&id)
+        && !fuser.convs.contains_key(&id)
+        && cost::of(fuser.graph, fuser.graph.node(id)) != Cost::OwnStep
 }
 
 /// A value in memory that a kernel reads, views resolved.

@@ -9,14 +9,15 @@ use crate::kir::{Access, Carry, Expr, If, Index, Inst, Kernel, Loop, ParamId, Re
 
 /// Runs a kernel over its whole range, the second half first.
 pub(super) fn run(kernel: &Kernel, spans: &[Span], memory: &mut Memory) {
-    assert_eq!(spans.len(), kernel.params.len(), "a view for each parameter");
+    assert_eq!(spans.len(), kernel.shared_params().len(), "a view for each parameter");
     for (param, span) in kernel.params.iter().zip(spans) {
         assert!(param.len * param.dtype.size() <= span.bytes, "a parameter reaches beyond its buffer");
     }
     let middle = kernel.range.extent / 2;
     for (begin, end) in [(middle, kernel.range.extent), (0, middle)] {
         if begin < end {
-            let mut frame = Frame { kernel, spans, memory, registers: vec![None; kernel.registers.len()] };
+            let locals = kernel.params[spans.len()..].iter().map(|param| vec![None; param.len]).collect();
+            let mut frame = Frame { kernel, spans, locals, memory, registers: vec![None; kernel.registers.len()] };
             frame.set(kernel.range.begin, begin as u64);
             frame.set(kernel.range.end, end as u64);
             frame.block(&kernel.body);
@@ -27,6 +28,8 @@ pub(super) fn run(kernel: &Kernel, spans: &[Span], memory: &mut Memory) {
 struct Frame<'a> {
     kernel: &'a Kernel,
     spans: &'a [Span],
+    /// The elements of local parameters, where something was stored.
+    locals: Vec<Vec<Option<u64>>>,
     memory: &'a mut Memory,
     registers: Vec<Option<u64>>,
 }
@@ -75,7 +78,10 @@ impl Frame<'_> {
                     Some(mask) if self.get(mask.condition) == 0 => self.get(mask.otherwise),
                     Some(_) | None => {
                         let at = self.position(*param, index);
-                        self.memory.read(self.spans[param.index()], at, self.dtype(*result))
+                        match param.index().checked_sub(self.spans.len()) {
+                            None => self.memory.read(self.spans[param.index()], at, self.dtype(*result)),
+                            Some(local) => self.locals[local][at].expect("local memory is written before it is read"),
+                        }
                     }
                 };
                 self.set(*result, bits);
@@ -85,7 +91,11 @@ impl Frame<'_> {
                 let at = self.position(*param, index);
                 let dtype = self.kernel.params[param.index()].dtype;
                 assert_eq!(dtype, self.dtype(*value), "a store of another dtype");
-                self.memory.write(self.spans[param.index()], at, dtype, self.get(*value));
+                let bits = self.get(*value);
+                match param.index().checked_sub(self.spans.len()) {
+                    None => self.memory.write(self.spans[param.index()], at, dtype, bits),
+                    Some(local) => self.locals[local][at] = Some(bits),
+                }
             }
             Inst::Complex { real, imag, op, dtype, operands } => {
                 let operands: Vec<[u64; 2]> = operands.iter().map(|parts| parts.map(|r| self.get(r))).collect();

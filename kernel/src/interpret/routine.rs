@@ -6,18 +6,13 @@ use rjax_ir::{Aval, DType, Op, Scalar, Tensor, eval_op, math, with_element};
 
 use super::memory::Memory;
 use super::{Span, scalar};
-use crate::kir::{Gemm, Library, LibraryOp, Sort, TopK};
+use crate::kir::{Conv, Gemm, GemmAxis, Library, LibraryOp, Sort, TopK};
 
 /// Sums in `f64`, which is exact enough for every dtype.
 pub(super) fn gemm(gemm: &Gemm, lhs: Span, rhs: Span, out: Span, memory: &mut Memory) {
     let axes: Vec<_> = gemm.batch.iter().copied().chain([gemm.m, gemm.n]).collect();
     let count: usize = axes.iter().map(|axis| axis.extent).product();
-    let to_f64 = |bits: u64| {
-        with_element!(gemm.dtype, T => {
-            let value: f64 = math::convert(<T as rjax_ir::Element>::from_bits([bits, 0]));
-            value
-        })
-    };
+    let to_f64 = |bits: u64| to_f64(gemm.dtype, bits);
     for cell in 0..count {
         let (mut rest, mut l, mut r, mut o) = (cell, 0isize, 0isize, 0isize);
         for axis in axes.iter().rev() {
@@ -36,6 +31,57 @@ pub(super) fn gemm(gemm: &Gemm, lhs: Span, rhs: Span, out: Span, memory: &mut Me
         let bits = scalar::convert(DType::F64, gemm.out_dtype, total.to_bits());
         memory.write(out, usize::try_from(o).expect("in bounds"), gemm.out_dtype, bits);
     }
+}
+
+/// Sums in `f64`, as [`gemm`].
+pub(super) fn conv(conv: &Conv, lhs: Span, rhs: Span, out: Span, memory: &mut Memory) {
+    // For each point of a box, outermost axis first: its index along each axis.
+    fn points(extents: Vec<usize>) -> impl Iterator<Item = Vec<isize>> {
+        (0..extents.iter().product()).map(move |mut flat: usize| {
+            let mut at: Vec<isize> = vec![0; extents.len()];
+            for (i, extent) in extents.iter().enumerate().rev() {
+                at[i] = (flat % extent) as isize;
+                flat /= extent;
+            }
+            at
+        })
+    }
+    let cells = [conv.batch, conv.group, conv.output];
+    let windows: Vec<usize> = conv.spatial.iter().map(|axis| axis.window).chain([conv.input.extent]).collect();
+    let extents = cells.iter().map(|axis| axis.extent).chain(conv.spatial.iter().map(|axis| axis.extent));
+    for cell in points(extents.collect()) {
+        let offset = |stride: fn(&GemmAxis) -> isize| -> isize {
+            cells.iter().zip(&cell).map(|(axis, i)| stride(axis) * i).sum()
+        };
+        let (first_l, first_r, mut o) = (offset(|a| a.lhs), offset(|a| a.rhs), offset(|a| a.out));
+        let spatial = &cell[cells.len()..];
+        o += conv.spatial.iter().zip(spatial).map(|(axis, s)| axis.out * s).sum::<isize>();
+        let mut total = 0.0;
+        'terms: for term in points(windows.clone()) {
+            let i = term[conv.spatial.len()];
+            let (mut l, mut r) = (first_l + i * conv.input.lhs, first_r + i * conv.input.rhs);
+            for ((axis, s), w) in conv.spatial.iter().zip(spatial).zip(&term) {
+                let place = s * axis.stride as isize + w * axis.dilation as isize - axis.low as isize;
+                let base = axis.base_dilation as isize;
+                if place % base != 0 || !(0..axis.lhs_extent as isize).contains(&place.div_euclid(base)) {
+                    continue 'terms;
+                }
+                l += place / base * axis.lhs;
+                r += w * axis.rhs;
+            }
+            let (x, y) = (memory.read_signed(lhs, l, conv.dtype), memory.read_signed(rhs, r, conv.dtype));
+            total += to_f64(conv.dtype, x) * to_f64(conv.dtype, y);
+        }
+        let bits = scalar::convert(DType::F64, conv.out_dtype, total.to_bits());
+        memory.write(out, usize::try_from(o).expect("in bounds"), conv.out_dtype, bits);
+    }
+}
+
+fn to_f64(dtype: DType, bits: u64) -> f64 {
+    with_element!(dtype, T => {
+        let value: f64 = math::convert(<T as rjax_ir::Element>::from_bits([bits, 0]));
+        value
+    })
 }
 
 fn read(memory: &Memory, span: Span, index: usize, dtype: DType) -> Scalar {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Expr, Index, Inst, Loop, Module, Order, Reg, Stmt};
+use super::{Access, Expr, Index, Inst, Kernel, Loop, Module, Order, Param, Reg, Stmt};
 use rjax_ir::Binary;
 
 impl Inst {
@@ -235,6 +235,14 @@ impl Index {
     }
 }
 
+impl Kernel {
+    /// The parameters that launches give a view for; the local ones come after them.
+    pub fn shared_params(&self) -> &[Param] {
+        let locals = self.params.iter().rev().take_while(|param| param.access == Access::Local).count();
+        &self.params[..self.params.len() - locals]
+    }
+}
+
 impl Loop {
     /// The order that the body allows, given that iterations are known to be independent apart from carried values.
     pub fn independent_order(&self) -> Order {
@@ -313,7 +321,12 @@ impl Module {
             stmts
                 .iter()
                 .map(|stmt| match stmt {
-                    Stmt::Launch { .. } | Stmt::Gemm(_) | Stmt::Sort(_) | Stmt::TopK(_) | Stmt::Library(_) => 1,
+                    Stmt::Launch { .. }
+                    | Stmt::Gemm(_)
+                    | Stmt::Conv(_)
+                    | Stmt::Sort(_)
+                    | Stmt::TopK(_)
+                    | Stmt::Library(_) => 1,
                     Stmt::Copy { .. } | Stmt::Print { .. } => 0,
                     Stmt::While { condition, body, .. } => count(condition) + count(body),
                     Stmt::For { body, .. } => count(body),

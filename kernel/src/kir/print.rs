@@ -13,8 +13,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{
-    Access, Buffer, BufferId, Carry, Class, ComplexOp, CounterId, Expr, Gemm, GemmAxis, If, Index, Inst, Kernel,
-    KernelId, Library, Loop, Module, Order, ParamId, Reg, Sort, Space, Stmt, TopK, View, WhileLoop,
+    Access, Buffer, BufferId, Carry, Class, ComplexOp, Conv, ConvAxis, CounterId, Expr, Gemm, GemmAxis, If, Index,
+    Inst, Kernel, KernelId, Library, Loop, Module, Order, ParamId, Reg, Sort, Space, Stmt, TopK, View, WhileLoop,
 };
 
 impl Display for BufferId {
@@ -196,6 +196,7 @@ impl Kernel {
                 Access::Read => "read",
                 Access::Write => "write",
                 Access::ReadWrite => "read-write",
+                Access::Local => "local",
             };
             let comma = if i == 0 { "" } else { ", " };
             write!(f, "{comma}p{i}: {access} {}[{}]", param.dtype, param.len)?;
@@ -318,6 +319,7 @@ fn print_stmts(f: &mut Formatter<'_>, stmts: &[Stmt], depth: usize) -> fmt::Resu
                 writeln!(f)?;
             }
             Stmt::Gemm(gemm) => writeln!(f, "{pad}{gemm}")?,
+            Stmt::Conv(conv) => writeln!(f, "{pad}{conv}")?,
             Stmt::Sort(sort) => writeln!(f, "{pad}{sort}")?,
             Stmt::TopK(top_k) => writeln!(f, "{pad}{top_k}")?,
             Stmt::Library(library) => writeln!(f, "{pad}{library}")?,
@@ -343,6 +345,41 @@ impl Display for Gemm {
             write!(f, " batch={axis}")?;
         }
         write!(f, " m={} n={} k={}", self.m, self.n, self.k)
+    }
+}
+
+impl Display for ConvAxis {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let ConvAxis { extent, window, lhs_extent, stride, dilation, base_dilation, low, lhs, rhs, out } = self;
+        write!(f, "{extent}/{lhs_extent}/{window}({lhs},{rhs},{out})")?;
+        for (name, value, default) in [
+            ("stride", *stride as i64, 1),
+            ("dilation", *dilation as i64, 1),
+            ("base_dilation", *base_dilation as i64, 1),
+            ("low", *low, 0),
+        ] {
+            if value != default {
+                write!(f, "{{{name} {value}}}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Display for Conv {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "conv {}", self.dtype)?;
+        if self.out_dtype != self.dtype {
+            write!(f, "->{}", self.out_dtype)?;
+        }
+        write!(f, " {} = {} * {}", self.out, self.lhs, self.rhs)?;
+        for (name, axis) in [("b", self.batch), ("g", self.group), ("i", self.input), ("o", self.output)] {
+            write!(f, " {name}={axis}")?;
+        }
+        for axis in &self.spatial {
+            write!(f, " s={axis}")?;
+        }
+        Ok(())
     }
 }
 

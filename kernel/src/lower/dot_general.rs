@@ -35,23 +35,7 @@ pub(crate) fn gemm_operands(graph: &Graph<'_>, id: NodeId) -> Option<GemmOperand
     let node = graph.node(id);
     let Op::DotGeneral(dot) = node.op else { return None };
     let (l, r) = (node.inputs[0], node.inputs[1]);
-    let dtype = graph.aval(l).dtype;
-    let supported = match dtype {
-        DType::F16 | DType::BF16 => dot.preferred == dtype || dot.preferred == DType::F32,
-        DType::F32 | DType::F64 => dot.preferred == dtype,
-        DType::Bool
-        | DType::I8
-        | DType::I16
-        | DType::I32
-        | DType::I64
-        | DType::U8
-        | DType::U16
-        | DType::U32
-        | DType::U64
-        | DType::C64
-        | DType::C128 => false,
-    };
-    if !supported || graph.aval(l).size() == 0 || graph.aval(r).size() == 0 {
+    if !is_routine_dtype(graph.aval(l).dtype, dot.preferred) || graph.aval(l).size() == 0 || graph.aval(r).size() == 0 {
         return None;
     }
     let (lhs, rhs) = (strided(graph, l)?, strided(graph, r)?);
@@ -110,6 +94,25 @@ pub(crate) fn gemm_operands(graph: &Graph<'_>, id: NodeId) -> Option<GemmOperand
     Some(GemmOperands { lhs, rhs, batch, m, n, k })
 }
 
+/// Whether the routines multiply operands of a dtype to a result of another.
+pub(crate) fn is_routine_dtype(dtype: DType, result: DType) -> bool {
+    match dtype {
+        DType::F16 | DType::BF16 => result == dtype || result == DType::F32,
+        DType::F32 | DType::F64 => result == dtype,
+        DType::Bool
+        | DType::I8
+        | DType::I16
+        | DType::I32
+        | DType::I64
+        | DType::U8
+        | DType::U16
+        | DType::U32
+        | DType::U64
+        | DType::C64
+        | DType::C128 => false,
+    }
+}
+
 /// Joins neighbouring axes that are one in all three arrays, and drops those of extent 1.
 fn join(axes: Vec<GemmAxis>) -> Vec<GemmAxis> {
     let mut joined: Vec<GemmAxis> = Vec::new();
@@ -138,7 +141,7 @@ fn take_longest(mut axes: Vec<GemmAxis>, batch: &mut Vec<GemmAxis>) -> GemmAxis 
 }
 
 /// A value as a view of an array in memory, through as many movement ops as strides can express; none for literals.
-fn strided(graph: &Graph<'_>, value: ValueId) -> Option<Strided> {
+pub(crate) fn strided(graph: &Graph<'_>, value: ValueId) -> Option<Strided> {
     let mut chain = vec![value];
     let mut base = value;
     while let Some(id) = graph.producer(base) {

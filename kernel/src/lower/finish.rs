@@ -1,4 +1,8 @@
-//! The last passes over a kernel: dead code, loops joined, sums blocked, loops marked, registers numbered.
+//! The last passes over a kernel: dead code, loops joined, merged and interchanged, sums blocked, loops marked, registers numbered.
+
+mod columns;
+mod copies;
+mod merge;
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,6 +15,9 @@ pub(super) fn finish(kernel: &mut Kernel) {
     remove_dead(&mut kernel.body, &mut used);
     let mut body = std::mem::take(&mut kernel.body);
     join_loops(&mut body, kernel);
+    merge::merge_reductions(&mut body, kernel);
+    columns::interchange(&mut body, kernel);
+    remove_dead(&mut body, &mut HashSet::new());
     block_sums(&mut body, kernel);
     mark(&mut body);
     kernel.body = body;
@@ -151,7 +158,7 @@ fn visit_mut(insts: &mut [Inst], f: &mut dyn FnMut(&mut Inst)) {
 
 /// How many terms of a floating-point sum are added one by one. Longer sums are sums of such blocks, in several levels, so that
 /// the rounding error grows with the logarithm of the length.
-const BLOCK: i64 = 256;
+pub(super) const BLOCK: i64 = 256;
 
 fn block_sums(insts: &mut Vec<Inst>, kernel: &mut Kernel) {
     for inst in insts {

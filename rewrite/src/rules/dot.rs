@@ -6,7 +6,7 @@
 use rjax_ir::{Binary, DTypeSet, Op, Reducer, Scalar, Slice};
 
 use super::Class::{Domain, Order, Rounding};
-use super::einsum::{Contraction, Operand, is_identity};
+use super::einsum::{Contraction, Operand, spread, unrepeated};
 use super::{Code, Definition, Match, Rule, Term, rule};
 use crate::term::when;
 
@@ -188,20 +188,116 @@ pub(super) static RULES: &[Rule] = &[
         m.is_number(m.inputs[side], 0.0)?;
         Some(Term::full(Scalar::zero(m.aval.dtype), &m.aval.shape))
     }),
-    rule("dot-of-identity", Domain, DTypeSet::NUMBER, DOT, "I A == A for finite A", |m| {
-        let c = root(m)?;
-        let side = m.any(2)?;
-        is_identity(m, m.inputs[side])?;
-        let (eye, other) = if side == 0 { (&c.lhs, &c.rhs) } else { (&c.rhs, &c.lhs) };
-        // One axis of the identity is contracted, the other takes the place of what it was contracted with.
-        let (kept, contracted) = match eye.labels[..] {
-            [a, b] if c.out.contains(&a) && !c.out.contains(&b) => (a, b),
-            [a, b] if c.out.contains(&b) && !c.out.contains(&a) => (b, a),
-            [..] => return None,
-        };
-        when(!other.labels.contains(&kept) && other.labels.contains(&contracted))?;
-        let labels: Vec<usize> =
-            other.labels.iter().map(|&label| if label == contracted { kept } else { label }).collect();
-        Some(super::einsum::arrange(Operand { term: other.term.clone(), labels }, &c.out))
-    }),
+    // Nothing is summed, so that one multiplication is left for each element, often by 1.
+    rule(
+        "outer-of-uniform",
+        Order,
+        DTypeSet::NUMBER,
+        DOT,
+        "the outer product of (c, c, …) and y == c * y, repeated",
+        |m| {
+            let c = root(m)?;
+            let side = m.any(2)?;
+            let value = m.splat(m.inputs[side])?;
+            let (own, other) = if side == 0 { (&c.lhs, &c.rhs) } else { (&c.rhs, &c.lhs) };
+            when(own.labels.iter().chain(&other.labels).all(|label| c.out.contains(label)))?;
+            let other = spread(other.clone(), &c.out, &c.extents);
+            Some(Term::binary(Binary::Mul, Term::full(value, &m.aval.shape), other))
+        },
+    ),
+    rule(
+        "dot-of-broadcast",
+        Rounding,
+        DTypeSet::NUMBER,
+        DOT,
+        "dot(broadcast(x), y) == broadcast(dot(x, y)), with y summed where x is repeated along the contraction",
+        |m| {
+            let mut c = root(m)?;
+            let side = m.any(2)?;
+            let (own, other) = if side == 0 { (&c.lhs, &c.rhs) } else { (&c.rhs, &c.lhs) };
+            let source = unrepeated(m, m.inputs[side], &own.labels)?;
+            when(source.labels.len() < own.labels.len())?;
+            let repeated = |label: &usize| own.labels.contains(label) && !source.labels.contains(label);
+            let summed = |label: &usize| repeated(label) && !c.out.contains(label);
+            let axes: Vec<usize> = (0..other.labels.len()).filter(|&axis| summed(&other.labels[axis])).collect();
+            let mut rest = other.clone();
+            if !axes.is_empty() {
+                rest.term = Term::apply(Op::Reduce { reducer: Reducer::Sum, axes }, [rest.term]);
+                rest.labels.retain(|label| !summed(label));
+            }
+            let out = std::mem::take(&mut c.out);
+            let needed = |label: usize| out.contains(&label);
+            let (lhs, rhs) = if side == 0 { (&source, &rest) } else { (&rest, &source) };
+            Some(spread(c.contract(lhs, rhs, &needed)?, &out, &c.extents))
+        },
+    )
+    .growing(),
+    // Axes that were merged for the dot's sake are taken apart again, where that shows more of the operand.
+    rule(
+        "dot-of-reshape",
+        Order,
+        DTypeSet::ANY,
+        DOT,
+        "dot(reshape(x), y) == reshape(dot(x, reshape(y))), for a reshape that merges axes",
+        |m| {
+            let Op::DotGeneral(dot) = m.op else { return None };
+            let side = m.any(2)?;
+            let reshape = m.definition(m.inputs[side], Code::Reshape)?;
+            let source = reshape.inputs[0];
+            m.definition_among(source, &[Code::Binary(Binary::Mul), Code::Dot, Code::Broadcast])?;
+            let own = merged_axes(m.shape_of(source), m.shape_of(m.inputs[side]))?;
+            let (own_contracting, own_batch, contracting, batch) = match side {
+                0 => (&dot.lhs_contracting, &dot.lhs_batch, &dot.rhs_contracting, &dot.rhs_batch),
+                _ => (&dot.rhs_contracting, &dot.rhs_batch, &dot.lhs_contracting, &dot.lhs_batch),
+            };
+            // The other operand's axes, those that meet merged ones taken apart.
+            let shape = m.shape_of(m.inputs[1 - side]);
+            let meets = |axis: usize| {
+                let pairs = contracting.iter().zip(own_contracting).chain(batch.iter().zip(own_batch));
+                pairs.filter(|(theirs, _)| **theirs == axis).map(|(_, ours)| *ours).next()
+            };
+            let (mut split, mut others) = (vec![], vec![]);
+            for (axis, &extent) in shape.iter().enumerate() {
+                let start = split.len();
+                match meets(axis) {
+                    Some(ours) => split.extend(own[ours].clone().map(|i| m.shape_of(source)[i])),
+                    None => split.push(extent),
+                }
+                others.push(start..split.len());
+            }
+            let apart = |axes: &[usize], groups: &[std::ops::Range<usize>]| -> Vec<usize> {
+                axes.iter().flat_map(|&axis| groups[axis].clone()).collect()
+            };
+            let (lhs, rhs) = if side == 0 { (&own, &others) } else { (&others, &own) };
+            let op = Op::DotGeneral(rjax_ir::DotGeneral {
+                lhs_contracting: apart(&dot.lhs_contracting, lhs),
+                rhs_contracting: apart(&dot.rhs_contracting, rhs),
+                lhs_batch: apart(&dot.lhs_batch, lhs),
+                rhs_batch: apart(&dot.rhs_batch, rhs),
+                ..dot.clone()
+            });
+            let mut inputs = [Term::from(source), Term::from(source)];
+            let other = m.inputs[1 - side];
+            inputs[1 - side] = if split[..] == shape[..] { other.into() } else { Term::reshape(other, split.into()) };
+            Some(Term::reshape(Term::apply(op, inputs), m.aval.shape.clone()))
+        },
+    )
+    .growing(),
 ];
+
+/// For each axis of the result of a reshape that only merges axes, the axes that it is made of.
+fn merged_axes(from: &[usize], to: &[usize]) -> Option<Vec<std::ops::Range<usize>>> {
+    when(from.len() > to.len() && !from.contains(&0))?;
+    let mut next = 0;
+    let groups = to.iter().map(|&extent| {
+        let (start, mut product) = (next, 1);
+        while product < extent && next < from.len() {
+            product *= from[next];
+            next += 1;
+        }
+        (product == extent).then_some(start..next)
+    });
+    let groups: Option<Vec<_>> = groups.collect();
+    // What is left over has extent 1 and belongs to no group.
+    groups.filter(|_| next == from.len())
+}

@@ -4,7 +4,7 @@
 //! two operands is then determined by the labels that are still needed afterwards, whatever the order of axes was.
 
 use egg::Id;
-use rjax_ir::{DType, DotGeneral, Op, Precision};
+use rjax_ir::{Binary, DType, DotGeneral, Op, Precision};
 
 use super::{Definition, Match, Term};
 use crate::code::Code;
@@ -125,12 +125,24 @@ impl Contraction {
         Some(Operand { term: inner.inputs[0].into(), labels })
     }
 
-    /// The two operands of a dot that one of this contraction's operands is, with the labels that are new. Looks
-    /// through one transpose.
+    /// The two operands of a dot that one of this contraction's operands is, with the labels that are new; or the two
+    /// factors of a product, in which axes stand for themselves. Looks through one transpose.
     pub fn expand(&mut self, m: &Match<'_>, operand: &Operand) -> Option<(Operand, Operand)> {
         let seen = if m.any(2) == Some(0) { operand.clone() } else { self.through_transpose(m, operand)? };
         let Term::Value(x) = seen.term else { return None };
-        let inner = Contraction::of(m, m.definition(x, Code::Dot)?)?;
+        let inner = m.definition_among(x, &[Code::Dot, Code::Binary(Binary::Mul)])?;
+        if !matches!(inner.op, Op::DotGeneral(_)) {
+            let [x, y] = [inner.inputs[0], inner.inputs[1]].map(|factor| unrepeated(m, factor, &seen.labels));
+            // A factor that is not repeated has nothing to gain from another order.
+            when(x.is_some() || y.is_some())?;
+            let whole = |factor: Id| Operand { term: factor.into(), labels: seen.labels.clone() };
+            let x = x.unwrap_or_else(|| whole(inner.inputs[0]));
+            let y = y.unwrap_or_else(|| whole(inner.inputs[1]));
+            // An axis along which both are repeated would be lost.
+            when(seen.labels.iter().all(|label| x.labels.contains(label) || y.labels.contains(label)))?;
+            return Some((x, y));
+        }
+        let inner = Contraction::of(m, inner)?;
         when(inner.kind == self.kind)?;
         let mut names: Vec<Option<Label>> = vec![None; inner.extents.len()];
         for (&label, &name) in inner.out.iter().zip(&seen.labels) {
@@ -155,6 +167,23 @@ impl Contraction {
     }
 }
 
+/// The source of a broadcast, whose result has these labels, without the axes along which it is repeated; `None` for
+/// what is no broadcast.
+pub(super) fn unrepeated(m: &Match<'_>, x: Id, labels: &[Label]) -> Option<Operand> {
+    let broadcast = m.definition(x, Code::Broadcast)?;
+    let Op::BroadcastInDim { shape, dims } = broadcast.op else { unreachable!("a broadcast") };
+    let source = broadcast.inputs[0];
+    let extents = m.shape_of(source);
+    let kept: Vec<usize> = (0..dims.len()).filter(|&axis| extents[axis] == shape[dims[axis]]).collect();
+    let labels = kept.iter().map(|&axis| labels[dims[axis]]).collect();
+    let term = if kept.len() == dims.len() {
+        source.into()
+    } else {
+        Term::reshape(source, kept.iter().map(|&axis| extents[axis]).collect())
+    };
+    Some(Operand { term, labels })
+}
+
 /// A transpose of an operand whose axes have these labels in another order.
 pub(super) fn arrange(operand: Operand, labels: &[Label]) -> Term {
     let place = |label: &Label| operand.labels.iter().position(|l| l == label).expect("the same labels");
@@ -162,19 +191,14 @@ pub(super) fn arrange(operand: Operand, labels: &[Label]) -> Term {
     Term::transpose(operand.term, permutation)
 }
 
-/// Whether a value is the identity matrix: the conversion of a comparison of two iotas along different axes.
-pub(super) fn is_identity(m: &Match<'_>, x: Id) -> Option<()> {
-    let shape = m.shape_of(x);
-    when(shape.rank() == 2 && shape[0] == shape[1])?;
-    let converted = m.definition(x, Code::Convert)?;
-    let compared = m.definition(converted.inputs[0], Code::Compare(rjax_ir::Compare::Eq))?;
-    let [a, b] = [compared.inputs[0], compared.inputs[1]];
-    let axis = |x: Id| {
-        let iota = m.definition(x, Code::Iota)?;
-        let Op::Iota { axis, dtype, .. } = iota.op else { return None };
-        // A narrow counter would start again and compare equal off the diagonal.
-        when(dtype.bits() >= 32)?;
-        Some(*axis)
-    };
-    when(axis(a)? != axis(b)?)
+/// An operand as an array with these axes in this order: transposed, and repeated along the axes that it lacks.
+pub(super) fn spread(operand: Operand, labels: &[Label], extents: &[usize]) -> Term {
+    let own: Vec<Label> = labels.iter().copied().filter(|label| operand.labels.contains(label)).collect();
+    let term = arrange(operand, &own);
+    if own == labels {
+        return term;
+    }
+    let dims = own.iter().map(|label| labels.iter().position(|l| l == label).expect("filtered above")).collect();
+    let shape = labels.iter().map(|&label| extents[label]).collect();
+    Term::apply(Op::BroadcastInDim { shape, dims }, [term])
 }

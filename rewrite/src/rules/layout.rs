@@ -1,6 +1,6 @@
 //! Transpose, reshape, broadcast, reverse, and elementwise ops between them: pure data movement, all exact.
 
-use rjax_ir::{DTypeSet, Op, Shape};
+use rjax_ir::{DTypeSet, Op, Scalar, Shape};
 
 use super::Class::Exact;
 use super::{Match, Rule, Term, rule};
@@ -52,6 +52,11 @@ fn broadcast_again(m: &Match<'_>, f: impl Fn(Vec<Term>) -> Term) -> Option<Term>
 }
 
 pub(super) static RULES: &[Rule] = &[
+    rule("iota-of-one", Exact, ANY, &[C::Iota], "counting along an axis of extent 1 == 0", |m| {
+        let Op::Iota { dtype, shape, axis } = m.op else { return None };
+        when(shape[*axis] == 1)?;
+        Some(Term::full(Scalar::zero(*dtype), shape))
+    }),
     rule("transpose-identity", Exact, ANY, &[C::Transpose], "transpose by the identity == x", |m| {
         when(is_identity(permutation(m.op)))?;
         Some(m.one().into())

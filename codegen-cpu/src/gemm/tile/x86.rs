@@ -2,9 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::super::pack::transpose_columns_portable;
-use super::super::{Extents, Matrix, blocked};
-use super::{Isa, Product, Real, Tile};
+use super::super::{Extents, Matrix};
+use super::{Isa, Kernels, Portable, Real, Tile, transpose_portable};
 
 /// Lane masks for AVX2: 8 (or 4) ones followed by as many zeros; a window of it has any number of leading ones.
 static MASK32: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -119,7 +118,7 @@ vectors!(v8f64, "avx512f", f64, __m512d, __mmask8, zero _mm512_setzero_pd, splat
 
 macro_rules! isa {
     ($Isa:ident, $features:literal, $v:ident, $T:ty, $lanes:literal, rows $rows:literal, full [$($full:literal)*],
-     narrow [$($few:literal => $wide:literal),*], $product:ident) => {
+     narrow [$($few:literal => $wide:literal),*], $kernels:ident) => {
         pub(super) struct $Isa;
 
         impl $Isa {
@@ -286,19 +285,14 @@ macro_rules! isa {
             }
         }
 
-        /// # Safety
-        /// As for [`blocked::product`].
-        pub(super) unsafe fn $product(extents: Extents, lhs: Matrix<$T>, rhs: Matrix<$T>, out: Matrix<$T>) {
-            // SAFETY: the caller's promise.
-            unsafe { blocked::product::<$Isa>(extents, lhs, rhs, out) }
-        }
+        static $kernels: Kernels<$T> = Kernels::of::<$Isa>();
     };
 }
 
-isa!(Avx2F32, "avx2,fma", v8f32, f32, 8, rows 6, full [1 2 3 4 5 6], narrow [1 => 8, 2 => 6, 3 => 4], avx2_f32);
-isa!(Avx2F64, "avx2,fma", v4f64, f64, 4, rows 6, full [1 2 3 4 5 6], narrow [1 => 8, 2 => 6, 3 => 4], avx2_f64);
-isa!(Avx512F32, "avx512f", v16f32, f32, 16, rows 14, full [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow [1 => 8, 2 => 6, 3 => 4, 4 => 4], avx512_f32);
-isa!(Avx512F64, "avx512f", v8f64, f64, 8, rows 14, full [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow [1 => 8, 2 => 6, 3 => 4, 4 => 4], avx512_f64);
+isa!(Avx2F32, "avx2,fma", v8f32, f32, 8, rows 6, full [1 2 3 4 5 6], narrow [1 => 8, 2 => 6, 3 => 4], AVX2_F32);
+isa!(Avx2F64, "avx2,fma", v4f64, f64, 4, rows 6, full [1 2 3 4 5 6], narrow [1 => 8, 2 => 6, 3 => 4], AVX2_F64);
+isa!(Avx512F32, "avx512f", v16f32, f32, 16, rows 14, full [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow [1 => 8, 2 => 6, 3 => 4, 4 => 4], AVX512_F32);
+isa!(Avx512F64, "avx512f", v8f64, f64, 8, rows 14, full [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow [1 => 8, 2 => 6, 3 => 4, 4 => 4], AVX512_F64);
 
 /// What the machine has, in the order of preference. `RJAX_CPU` set to `avx2` or `portable` forces a lower level.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -328,60 +322,52 @@ pub(in crate::gemm) fn level() -> Level {
     })
 }
 
+static PORTABLE_F32: Kernels<f32> = Kernels::of::<Portable<f32>>();
+
 impl Real for f32 {
     const ZERO: f32 = 0.0;
+    const TRANSPOSED: usize = 8;
 
-    fn tuned() -> Product<f32> {
+    fn kernels() -> &'static Kernels<f32> {
         match level() {
-            Level::Portable => blocked::portable::<f32>,
-            Level::Avx2 => avx2_f32,
-            Level::Avx512 => avx512_f32,
+            Level::Portable => &PORTABLE_F32,
+            Level::Avx2 => &AVX2_F32,
+            Level::Avx512 => &AVX512_F32,
         }
     }
 
-    unsafe fn transpose_columns(k: usize, width: usize, from: *const f32, stride: isize, to: *mut f32) {
-        // SAFETY: the same contract; AVX2 is there at both levels, and the blocks tile the whole area.
+    unsafe fn transpose_block(from: *const f32, from_stride: isize, to: *mut f32, to_stride: usize) {
+        // SAFETY: the same contract; AVX2 is there at both levels.
         unsafe {
-            if level() == Level::Portable || !width.is_multiple_of(8) {
-                return transpose_columns_portable(k, width, from, stride, to);
+            match level() {
+                Level::Portable => transpose_portable(from, from_stride, to, to_stride),
+                Level::Avx2 | Level::Avx512 => transpose_8x8(from, from_stride, to, to_stride),
             }
-            let whole = k - k % 8;
-            for column in (0..width).step_by(8) {
-                let source = from.offset(column as isize * stride);
-                for row in (0..whole).step_by(8) {
-                    transpose_8x8(source.add(row), stride, to.add(row * width + column), width);
-                }
-            }
-            transpose_columns_portable(k - whole, width, from.add(whole), stride, to.add(whole * width));
         }
     }
 }
 
+static PORTABLE_F64: Kernels<f64> = Kernels::of::<Portable<f64>>();
+
 impl Real for f64 {
     const ZERO: f64 = 0.0;
+    const TRANSPOSED: usize = 4;
 
-    fn tuned() -> Product<f64> {
+    fn kernels() -> &'static Kernels<f64> {
         match level() {
-            Level::Portable => blocked::portable::<f64>,
-            Level::Avx2 => avx2_f64,
-            Level::Avx512 => avx512_f64,
+            Level::Portable => &PORTABLE_F64,
+            Level::Avx2 => &AVX2_F64,
+            Level::Avx512 => &AVX512_F64,
         }
     }
 
-    unsafe fn transpose_columns(k: usize, width: usize, from: *const f64, stride: isize, to: *mut f64) {
-        // SAFETY: the same contract; AVX2 is there at both levels, and the blocks tile the whole area.
+    unsafe fn transpose_block(from: *const f64, from_stride: isize, to: *mut f64, to_stride: usize) {
+        // SAFETY: the same contract; AVX2 is there at both levels.
         unsafe {
-            if level() == Level::Portable || !width.is_multiple_of(4) {
-                return transpose_columns_portable(k, width, from, stride, to);
+            match level() {
+                Level::Portable => transpose_portable(from, from_stride, to, to_stride),
+                Level::Avx2 | Level::Avx512 => transpose_4x4(from, from_stride, to, to_stride),
             }
-            let whole = k - k % 4;
-            for column in (0..width).step_by(4) {
-                let source = from.offset(column as isize * stride);
-                for row in (0..whole).step_by(4) {
-                    transpose_4x4(source.add(row), stride, to.add(row * width + column), width);
-                }
-            }
-            transpose_columns_portable(k - whole, width, from.add(whole), stride, to.add(whole * width));
         }
     }
 }
@@ -431,26 +417,28 @@ unsafe fn transpose_4x4(from: *const f64, from_stride: isize, to: *mut f64, to_s
     }
 }
 
+/// The tiles of all instruction sets that are here.
 #[cfg(test)]
-pub(in crate::gemm) fn all_f32() -> Vec<(&'static str, Product<f32>)> {
-    let mut products: Vec<(&'static str, Product<f32>)> = vec![("portable", blocked::portable::<f32>)];
+pub(in crate::gemm) fn all_f32() -> Vec<(&'static str, &'static Kernels<f32>)> {
+    let mut kernels = vec![("portable", &PORTABLE_F32)];
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        products.push(("avx2", avx2_f32));
+        kernels.push(("avx2", &AVX2_F32));
     }
     if is_x86_feature_detected!("avx512f") {
-        products.push(("avx512", avx512_f32));
+        kernels.push(("avx512", &AVX512_F32));
     }
-    products
+    kernels
 }
 
+/// The tiles of all instruction sets that are here.
 #[cfg(test)]
-pub(in crate::gemm) fn all_f64() -> Vec<(&'static str, Product<f64>)> {
-    let mut products: Vec<(&'static str, Product<f64>)> = vec![("portable", blocked::portable::<f64>)];
+pub(in crate::gemm) fn all_f64() -> Vec<(&'static str, &'static Kernels<f64>)> {
+    let mut kernels = vec![("portable", &PORTABLE_F64)];
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        products.push(("avx2", avx2_f64));
+        kernels.push(("avx2", &AVX2_F64));
     }
     if is_x86_feature_detected!("avx512f") {
-        products.push(("avx512", avx512_f64));
+        kernels.push(("avx512", &AVX512_F64));
     }
-    products
+    kernels
 }
