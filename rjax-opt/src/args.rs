@@ -2,6 +2,8 @@
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use rjax_stablehlo::bytecode::Version;
+
 use crate::check::Kind;
 use crate::transform::{Transform, Transforms};
 
@@ -78,6 +80,13 @@ pub struct Show {
     /// Where to write instead of standard output.
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<String>,
+    /// The version of VHLO that `--emit=stablehlo-bytecode` is written for; readers take it and all newer ones do.
+    #[arg(long, value_name = "X.Y.Z", default_value_t = Version::DEFAULT, value_parser = vhlo_version)]
+    pub vhlo_version: Version,
+}
+
+fn vhlo_version(text: &str) -> Result<Version, String> {
+    Version::parse(text).ok_or_else(|| format!("`{text}` is not a version such as {}", Version::DEFAULT))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -94,6 +103,10 @@ pub enum Form {
     Clif,
     /// Its machine code for this processor.
     Asm,
+    /// StableHLO as text.
+    Stablehlo,
+    /// StableHLO as a portable artifact.
+    StablehloBytecode,
     /// A graph for graphviz.
     Dot,
     /// Flops and bytes before and after simplification, and the number of kernels, as JSON.

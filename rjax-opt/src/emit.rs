@@ -1,6 +1,7 @@
 //! Showing a program at a stage of its compilation.
 
 use rjax_ir::text;
+use rjax_stablehlo::bytecode;
 
 use crate::args::{Form, Show};
 use crate::{Result, pipeline, read, write_output};
@@ -18,6 +19,15 @@ pub fn emit(show: &Show) -> Result<()> {
         Form::Kir => pipeline::module(source, &program, &[])?.to_string(),
         Form::Clif => pipeline::clif(source, &program)?,
         Form::Asm => pipeline::asm(source, &program)?,
+        Form::Stablehlo => {
+            let module = pipeline::stablehlo(&program)?;
+            rjax_stablehlo::text::print(&module).map_err(|e| e.to_string())?
+        }
+        Form::StablehloBytecode => {
+            let module = pipeline::stablehlo(&program)?;
+            let bytes = bytecode::write(&module, show.vhlo_version).map_err(|e| e.to_string())?;
+            return write_output(show.output.as_deref(), &bytes);
+        }
         Form::Dot => text::dot(&program),
         Form::Cost => pipeline::cost(source, &program)?,
         Form::Explain => pipeline::simplified(source, &program)?.1.to_string(),

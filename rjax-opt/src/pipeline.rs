@@ -58,3 +58,8 @@ pub fn cost(source: &Source, program: &Program) -> Result<String> {
     let part = |cost: rjax_rewrite::Cost| format!("{{\"flops\":{},\"bytes\":{}}}", cost.flops, cost.bytes);
     Ok(format!("{{\"before\":{},\"after\":{},\"kernels\":{kernels}}}\n", part(before), part(after)))
 }
+
+/// The program as a StableHLO module.
+pub fn stablehlo(program: &Program) -> Result<rjax_stablehlo::mlir::Module> {
+    rjax_stablehlo::export(program, &Default::default()).map_err(|e| e.to_string())
+}

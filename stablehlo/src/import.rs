@@ -340,10 +340,6 @@ impl<'a> Importer<'a> {
             }
             "stablehlo.cholesky" | "stablehlo.triangular_solve" | "stablehlo.fft" => self.linalg(operation),
             "stablehlo.custom_call" => self.custom_call(operation),
-            name if name.starts_with("check.expect_") => {
-                self.check(operation, name)?;
-                Ok(vec![])
-            }
             "stablehlo.after_all" | "stablehlo.create_token" => Ok(vec![]),
             "stablehlo.partition_id" | "stablehlo.replica_id" => Ok(vec![Scalar::zero(rjax_ir::DType::U32).into()]),
             _ => Err(unsupported(operation, "this operation")),

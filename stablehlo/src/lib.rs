@@ -1,7 +1,9 @@
-//! StableHLO for rjax: readers of the portable bytecode and of the text form, and the import to [`rjax_ir::Program`].
+//! StableHLO for rjax: readers and writers of the portable bytecode and of the text form, import to and export from
+//! [`rjax_ir::Program`].
 //!
 //! Reading is in two steps. A reader turns bytes or text into a [`mlir::Module`], a tree of generic operations that knows the
-//! syntax and nothing of what the operations mean. [`import()`] then gives the operations their meaning.
+//! syntax and nothing of what the operations mean. [`import()`] then gives the operations their meaning. Writing goes the
+//! other way: [`export()`] makes a module of a program, and [`bytecode::write`] or [`text::print`] puts it down.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -12,6 +14,7 @@
 )]
 pub mod bytecode;
 
+pub mod export;
 pub mod import;
 #[allow(
     clippy::wildcard_enum_match_arm,
@@ -24,4 +27,5 @@ pub mod mlir;
 )]
 pub mod text;
 
+pub use export::export;
 pub use import::{CheckKind, Imported, import, import_function};

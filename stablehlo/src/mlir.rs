@@ -172,12 +172,16 @@ pub struct Region {
 pub struct Function {
     /// Symbol name.
     pub name: String,
+    /// Whether others may call it; `main` is public.
+    pub public: bool,
     /// The body, whose arguments are the function's.
     pub body: Region,
     /// Types of the results.
     pub results: Vec<Type>,
     /// Attributes of each argument, where given.
     pub argument_attributes: Vec<Attributes>,
+    /// Attributes of each result, where given.
+    pub result_attributes: Vec<Attributes>,
 }
 
 /// A module.

@@ -2,9 +2,11 @@
 
 mod attribute;
 mod operation;
+mod print;
 mod scanner;
 mod types;
 
+pub use print::print;
 use rjax_ir::Result;
 
 use crate::mlir::Module;

@@ -19,6 +19,16 @@ pub(super) fn bessel_i1e(x: f64) -> f64 {
     }
 }
 
+/// The series of `bessel_i0e` for magnitudes up to 8 and beyond, for code generators that spell them out.
+pub fn bessel_i0e_coefficients() -> [&'static [f64]; 2] {
+    [&I0E_SMALL, &I0E_LARGE]
+}
+
+/// The series of `bessel_i1e`, likewise.
+pub fn bessel_i1e_coefficients() -> [&'static [f64]; 2] {
+    [&I1E_SMALL, &I1E_LARGE]
+}
+
 /// The sum of `coefficients[k] T_k(t)`, the first term halved, by Clenshaw's recurrence.
 fn chebyshev(t: f64, coefficients: &[f64]) -> f64 {
     let (mut b0, mut b1) = (0.0, 0.0);

@@ -30,6 +30,16 @@ const F32_TAIL: [f32; 9] = [
     2.83297682,
 ];
 
+/// The polynomials of `erf_inv` in f32, highest power first: centre and tail.
+pub fn erf_inv_f32_coefficients() -> [[f32; 9]; 2] {
+    [F32_CENTRE, F32_TAIL]
+}
+
+/// The polynomials of `erf_inv` in f64, highest power first: centre, middle and tail.
+pub fn erf_inv_f64_coefficients() -> [&'static [f64]; 3] {
+    [&F64_CENTRE, &F64_MIDDLE, &F64_TAIL]
+}
+
 /// The inverse error function in f32, step by step as XLA.
 pub(super) fn erf_inv_f32(x: f32) -> f32 {
     if x.abs() == 1.0 {

@@ -412,19 +412,16 @@ impl<'a> Reader<'a> {
         Ok(match cursor.varint()? {
             1 => Attribute::Array(self.attribute_list(cursor, depth)?),
             2 => Attribute::Bool(cursor.varint()? != 0),
-            3 => enumerant(cursor, &["EQ", "NE", "GE", "GT", "LE", "LT"])?,
-            4 => enumerant(cursor, &["NOTYPE", "FLOAT", "TOTALORDER", "SIGNED", "UNSIGNED"])?,
-            5 => enumerant(
-                cursor,
-                &["UNSPECIFIED", "ORIGINAL", "STATUS_RETURNING", "STATUS_RETURNING_UNIFIED", "TYPED_FFI"],
-            )?,
+            3 => enumerant(cursor, properties::DIRECTIONS)?,
+            4 => enumerant(cursor, properties::COMPARISONS)?,
+            5 => enumerant(cursor, properties::CALLS)?,
             6 => Attribute::Dict(self.dictionary(cursor, depth)?),
-            7 => enumerant(cursor, &["FFT", "IFFT", "RFFT", "IRFFT"])?,
+            7 => enumerant(cursor, properties::TRANSFORMS)?,
             8 => self.float(cursor, depth)?,
             9 => self.integer(cursor, depth)?,
-            11 => enumerant(cursor, &["DEFAULT", "HIGH", "HIGHEST"])?,
-            12 => enumerant(cursor, &["DEFAULT", "THREE_FRY", "PHILOX"])?,
-            13 => enumerant(cursor, &["", "UNIFORM", "NORMAL"])?,
+            11 => enumerant(cursor, properties::PRECISIONS)?,
+            12 => enumerant(cursor, properties::ALGORITHMS)?,
+            13 => enumerant(cursor, properties::DISTRIBUTIONS)?,
             14 => Attribute::String(self.string(cursor)?),
             15 => {
                 let ty = self.type_ref(cursor, depth)?;
@@ -432,10 +429,21 @@ impl<'a> Reader<'a> {
                 let blob = cursor.take(usize::try_from(length).unwrap_or(usize::MAX))?;
                 dense(&ty, blob, cursor)?
             }
-            16 => enumerant(cursor, &["TRANSPOSE_INVALID", "NO_TRANSPOSE", "TRANSPOSE", "ADJOINT"])?,
+            16 => enumerant(cursor, properties::TRANSPOSES)?,
             17 => Attribute::Type(self.type_ref(cursor, depth)?),
             18 => Attribute::Array(cursor.signed_list()?.into_iter().map(Attribute::Int).collect()),
-            10 | 19..=25 => Attribute::Opaque,
+            10 => {
+                let list = |items: Vec<i64>| Attribute::Array(items.into_iter().map(Attribute::Int).collect());
+                let output = list(cursor.signed_list()?);
+                let operand = Attribute::Int(cursor.signed_varint()?);
+                let within = list(cursor.signed_list()?);
+                Attribute::Dict(Attributes::from([
+                    ("output_tuple_indices".to_string(), output),
+                    ("operand_index".to_string(), operand),
+                    ("operand_tuple_indices".to_string(), within),
+                ]))
+            }
+            19..=25 => Attribute::Opaque,
             code => return Err(cursor.error(format!("vhlo attribute code {code} is not known"))),
         })
     }
@@ -484,15 +492,17 @@ impl<'a> Reader<'a> {
         let Some(Attribute::Type(Type::Function(_, results))) = operation.attributes.remove("function_type") else {
             return Err(cursor.error(format!("function {name} has no function type")));
         };
-        let argument_attributes = match operation.attributes.remove("arg_attrs") {
+        let mut dictionaries = |name: &str| match operation.attributes.remove(name) {
             Some(Attribute::Array(items)) => items
                 .into_iter()
                 .map(|item| if let Attribute::Dict(attributes) = item { attributes } else { Attributes::new() })
                 .collect(),
             _ => vec![],
         };
+        let (argument_attributes, result_attributes) = (dictionaries("arg_attrs"), dictionaries("res_attrs"));
+        let public = !matches!(operation.string("sym_visibility"), Ok("private" | "nested"));
         let body = operation.regions.pop().unwrap_or_default();
-        self.module.functions.push(Function { name, body, results, argument_attributes });
+        self.module.functions.push(Function { name, public, body, results, argument_attributes, result_attributes });
         Ok(())
     }
 

@@ -66,8 +66,9 @@ impl<'a> Parser<'a> {
     }
 
     fn function(&mut self) -> Result<()> {
+        let mut public = true;
         if matches!(self.s.peek_word(), "public" | "private" | "nested") {
-            self.s.word()?;
+            public = self.s.word()? == "public";
         }
         let name = self.s.symbol()?;
         self.scopes.push(HashMap::new());
@@ -86,7 +87,8 @@ impl<'a> Parser<'a> {
             });
             self.skip_location()?;
         }
-        let results = if self.s.eat("->") { types::results(&mut self.s)? } else { vec![] };
+        let (results, result_attributes) =
+            if self.s.eat("->") { types::results_with_attributes(&mut self.s)? } else { (vec![], vec![]) };
         if self.s.eat_word("attributes") {
             attribute::dictionary(&mut self.s)?;
         }
@@ -94,7 +96,7 @@ impl<'a> Parser<'a> {
         body.operations = self.operations()?;
         self.scopes.pop();
         self.skip_location()?;
-        self.module.functions.push(Function { name, body, results, argument_attributes });
+        self.module.functions.push(Function { name, public, body, results, argument_attributes, result_attributes });
         Ok(())
     }
 
@@ -263,7 +265,15 @@ impl<'a> Parser<'a> {
                 results.push(value);
             }
         }
-        let Parts { operands, attributes, regions } = parts;
+        let Parts { operands, mut attributes, regions } = parts;
+        // The operations of the check dialect are written as custom calls where the dialect is not known.
+        let name = if is_check(&name) {
+            attributes.insert("call_target_name".into(), Attribute::String(name));
+            attributes.insert("has_side_effect".into(), Attribute::Bool(true));
+            "stablehlo.custom_call".to_string()
+        } else {
+            name
+        };
         Ok(Operation { name, attributes, operands, results, regions, location })
     }
 
@@ -401,7 +411,7 @@ impl<'a> Parser<'a> {
                 parts.attributes.insert("k".into(), Attribute::Int(self.s.integer()?));
                 self.s.expect(")")?;
             }
-            name if name.starts_with("check.") => return self.check(name),
+            name if is_check(name) => return self.check(name),
             _ => {
                 if self.s.eat("(") {
                     parts.operands = self.operands()?;
@@ -693,6 +703,10 @@ impl<'a> Parser<'a> {
         firsts.extend(seconds);
         Ok(Region { arguments: firsts, operations })
     }
+}
+
+fn is_check(name: &str) -> bool {
+    name.starts_with("check.expect_")
 }
 
 /// The attribute that a parameter of the pretty form stands for.

@@ -3,7 +3,7 @@
 use rjax_ir::{DType, Result};
 
 use super::scanner::Scanner;
-use crate::mlir::{ElementType, Type};
+use crate::mlir::{Attributes, ElementType, Type};
 
 const DEPTH_LIMIT: usize = 32;
 
@@ -118,18 +118,25 @@ pub(super) fn list(s: &mut Scanner) -> Result<Vec<Type>> {
 }
 
 fn list_nested(s: &mut Scanner, depth: usize) -> Result<Vec<Type>> {
+    list_with_attributes(s, depth).map(|(types, _)| types)
+}
+
+fn list_with_attributes(s: &mut Scanner, depth: usize) -> Result<(Vec<Type>, Vec<Attributes>)> {
     s.expect("(")?;
-    let mut types = vec![];
+    let (mut types, mut attributes) = (vec![], vec![]);
     while !s.eat(")") {
         if !types.is_empty() {
             s.expect(",")?;
         }
         types.push(parse_nested(s, depth + 1)?);
-        if s.peek("{") {
-            super::attribute::dictionary(s)?;
-        }
+        attributes.push(if s.peek("{") { super::attribute::dictionary(s)? } else { Attributes::new() });
     }
-    Ok(types)
+    Ok((types, attributes))
+}
+
+/// The results of a function, each with its attributes.
+pub(super) fn results_with_attributes(s: &mut Scanner) -> Result<(Vec<Type>, Vec<Attributes>)> {
+    if s.peek("(") { list_with_attributes(s, 0) } else { Ok((vec![parse_nested(s, 1)?], vec![Attributes::new()])) }
 }
 
 /// The types after an arrow: one, or several in parentheses.
