@@ -13,6 +13,7 @@
 
 mod buffer;
 mod device;
+pub mod pjrt;
 mod pool;
 mod threads;
 

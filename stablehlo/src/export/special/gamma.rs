@@ -63,6 +63,9 @@ pub(super) fn lgamma(m: &mut Math, x: Atom) -> Atom {
     let log = m.un(Unary::Neg, log);
     let tiny = m.cmpn(Compare::Lt, a, 1e-20);
     let result = m.sel(tiny, log, result);
+    let pole = m.cmpn(Compare::Eq, fraction, 0.0);
+    let pole = m.and(pole, reflected);
+    let result = m.seln(pole, f64::INFINITY, result);
     let infinite = m.cmpn(Compare::Eq, a, f64::INFINITY);
     m.seln(infinite, f64::INFINITY, result)
 }

@@ -1,0 +1,26 @@
+//! Devices behind PJRT plugins: shared libraries that compile and run StableHLO, libtpu among them.
+//!
+//! A [`Plugin`] is loaded once and stays loaded. A [`Client`] has devices; it compiles portable artifacts to
+//! [`Executable`]s, which run on arrays in the device's memory ([`DeviceBuffer`]). A plugin that knows machines
+//! it is not on compiles for them ahead of time ([`Topology`]). Whatever a plugin makes is freed when its owner here
+//! is dropped, and its errors carry their code and text.
+//!
+//! A plugin runs inside this process: one that crashes takes the process with it.
+//!
+//! ```
+//! use rjax_runtime::pjrt::Plugin;
+//! let error = Plugin::load("no/such/plugin.so").unwrap_err();
+//! assert!(error.message.starts_with("pjrt: no/such/plugin.so: "));
+//! ```
+
+#![allow(unsafe_code)]
+
+mod abi;
+mod ahead;
+mod client;
+mod library;
+mod options;
+
+pub use ahead::{Compiled, MemoryStats, Topology};
+pub use client::{Client, DeviceBuffer, Executable};
+pub use library::{Attribute, Plugin, find_libtpu, find_plugin};
