@@ -23,6 +23,10 @@ const M_BLOCK: usize = 96;
 const N_BLOCK: usize = 128;
 /// A right operand of at most this many bytes is in the first-level cache after its first use, packed or not.
 const SMALL_BYTES: usize = 24 << 10;
+/// A right operand of at most this many bytes is in the second-level cache after its first use.
+const CACHED_BYTES: usize = 256 << 10;
+/// An operand of at most this many elements may be packed as a whole.
+const SHARED: usize = 1 << 23;
 /// Products of fewer multiplications are not worth a second thread.
 const SERIAL: usize = 1 << 18;
 /// How many blocks there should be, so that threads finish together whatever else their cores do.
@@ -89,26 +93,39 @@ pub(super) unsafe fn contract<T: Real>(kernels: &Kernels<T>, contraction: &Contr
     let parallel = contraction.parallel && m * n * k >= SERIAL;
     let size = size_of::<T>();
     let (height, width) = (m_block(kernels), kernels.width());
-    let left = contraction.left.in_place().filter(|place| place.depth == 1 || place.line == 1 && n <= width || m == 1);
+    let left = contraction.left.in_place().filter(|place| {
+        // Lines that are a power of two apart share few sets of the caches.
+        let crowded = n > 4 * width && (place.line.unsigned_abs() * size).is_multiple_of(1 << 10);
+        place.depth == 1 && !crowded || place.line == 1 && n <= width || m == 1
+    });
     let right = contraction.right.in_place().filter(|place| {
         let small = k * n * size <= SMALL_BYTES && place.depth.unsigned_abs() <= 2 * n;
-        let dense = n * size <= 1024 && place.depth.unsigned_abs() <= n;
-        (place.line == 1 || n == 1) && (m <= 2 * kernels.rows || small || dense)
+        let few = m <= 2 * kernels.rows && k * n * size <= CACHED_BYTES;
+        (place.line == 1 || n == 1) && (m <= kernels.rows / 2 || few || small)
     });
+    if let (Some(left), Some(right), false, true, Some((start, row))) =
+        (left, right, parallel, k > 0, contraction.out.direct(&(0..m), &(0..n)))
+    {
+        let out = Matrix { start, row, column: 1 };
+        // SAFETY: the panels are the whole operands.
+        return unsafe { in_place(kernels, contraction.extents, left, right, out, contraction.add) };
+    }
     // Rows and columns of a block, and which operands are packed in advance.
     let rows = |count: usize| m.div_ceil(count).next_multiple_of(kernels.rows).max(2 * kernels.rows);
     let columns = |count: usize| n.div_ceil(count).next_multiple_of(width).max(2 * width);
     let many = if parallel { BLOCKS } else { 1 };
     let (by_rows, by_columns) = (rows(many).min(height), columns(many).min(N_BLOCK));
+    // An operand that is packed by each block is packed again for each block beside it.
+    let (share_left, share_right) = (m * k <= SHARED, n * k <= SHARED);
     let (share_left, share_right, block) = match (left, right) {
         (Some(_), Some(_)) if m > 2 * kernels.rows => (false, false, [by_rows, n]),
         (Some(_), Some(_)) => (false, false, [m, if parallel { by_columns } else { n }]),
-        (Some(_), None) if n >= BLOCKS * 2 * width || m <= 2 * height && !parallel => (false, false, [m, by_columns]),
-        (Some(_), None) => (false, true, [by_rows, n]),
+        (Some(_), None) if n >= BLOCKS * 2 * width || m <= 2 * height => (false, false, [m, by_columns]),
+        (Some(_), None) => (false, share_right, [by_rows, n]),
         (None, Some(_)) if m >= BLOCKS * kernels.rows || n <= 2 * N_BLOCK => (false, false, [by_rows, n]),
-        (None, Some(_)) => (true, false, [by_rows, columns(BLOCKS)]),
-        (None, None) if n <= m => (false, true, [by_rows, n]),
-        (None, None) => (true, false, [m, by_columns]),
+        (None, Some(_)) => (share_left, false, [by_rows, columns(BLOCKS)]),
+        (None, None) if n <= m => (false, share_right, [by_rows, n]),
+        (None, None) => (share_left, false, [m, by_columns]),
     };
     // What is gathered before it is stored must fit the caches.
     let direct = contraction.out.direct(&(0..m), &(0..n)).is_some();
@@ -158,6 +175,31 @@ pub(super) unsafe fn contract<T: Real>(kernels: &Kernels<T>, contraction: &Contr
     });
 }
 
+/// A product of operands that tiles read where they are, on this thread.
+///
+/// # Safety
+/// As for [`contract`].
+unsafe fn in_place<T: Real>(
+    kernels: &Kernels<T>,
+    extents: Extents,
+    left: InPlace<T>,
+    right: InPlace<T>,
+    out: Matrix<T>,
+    add: bool,
+) {
+    for depth in (0..extents.k).step_by(K_BLOCK) {
+        let panel = |place: InPlace<T>, group_line: isize| Panel {
+            start: place.start.wrapping_offset(depth as isize * place.depth),
+            line: place.line,
+            depth: place.depth,
+            group_line,
+        };
+        let part = Extents { k: K_BLOCK.min(extents.k - depth), ..extents };
+        // SAFETY: the part is in the operands.
+        unsafe { tiles(kernels, part, panel(left, left.line), panel(right, 1), true, out, add || depth > 0) };
+    }
+}
+
 /// [`M_BLOCK`] in whole tiles.
 fn m_block<T>(kernels: &Kernels<T>) -> usize {
     M_BLOCK - M_BLOCK % kernels.rows
@@ -185,12 +227,12 @@ unsafe fn pack_left<T: Real>(
 }
 
 /// A pointer that threads write different parts of.
-struct Shared<T>(*mut T);
+pub(super) struct Shared<T>(pub(super) *mut T);
 // SAFETY: as the type says.
 unsafe impl<T> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
-    fn at(&self, offset: usize) -> *mut T {
+    pub(super) fn at(&self, offset: usize) -> *mut T {
         self.0.wrapping_add(offset)
     }
 }
@@ -239,6 +281,7 @@ impl<T: Real> Work<'_, T> {
         let Contraction { extents, left, right, out, add, .. } = *self.contraction;
         let (kernels, width, height) = (self.kernels, self.kernels.width(), m_block(self.kernels));
         let direct = out.direct(&rows, &columns);
+        let in_place = matches!(self.right, Access::InPlace(_));
         let gathered = if direct.is_some() { 0 } else { rows.len() * columns.len() };
         let left_room = if matches!(self.left, Access::Own) {
             height.min(rows.len()).next_multiple_of(kernels.rows) * self.depths
@@ -309,7 +352,7 @@ impl<T: Real> Work<'_, T> {
                             column: 1,
                         };
                         let extents = Extents { m: lines.len(), n: columns.len(), k: steps };
-                        self.tiles(extents, left_panel, right_panel, to, accumulate);
+                        tiles(kernels, extents, left_panel, right_panel, in_place, to, accumulate);
                     }
                     depth += steps;
                 }
@@ -338,43 +381,48 @@ impl<T: Real> Work<'_, T> {
         // SAFETY: the block is in the result, and [`contract`]'s contract covers the rest.
         unsafe { self.block_in(rows, columns) }
     }
+}
 
-    /// Multiplies two panels.
-    ///
-    /// # Safety
-    /// The panels and the result have these extents in valid memory.
-    unsafe fn tiles(&self, extents: Extents, left: Panel<T>, right: Panel<T>, out: Matrix<T>, accumulate: bool) {
-        let Extents { m, n, k } = extents;
-        let kernels = self.kernels;
-        let in_place = matches!(self.right, Access::InPlace(_));
-        // A few rows have room for wide tiles.
-        let vectors = if in_place && m < kernels.rows { (kernels.narrow)(m) } else { kernels.row_vectors };
-        let width = vectors * kernels.lanes;
-        for column in (0..n).step_by(width) {
-            let mut row = 0;
-            while row < m {
-                let rows = kernels.rows.min(m - row);
-                let tile = Tile {
-                    k,
-                    a: left.start.wrapping_offset(row as isize * left.group_line),
-                    a_row: left.line,
-                    a_k: left.depth,
-                    b: right.start.wrapping_offset(column as isize * right.group_line),
-                    b_k: right.depth,
-                    c: out.at(row, column),
-                    c_row: out.row,
-                    columns: width.min(n - column),
-                    accumulate,
-                };
-                // SAFETY: the tile lies in the panels, of which packed ones are padded to whole tiles, and in the result, of which columns
-                // beyond `tile.columns` are not touched.
-                unsafe { (kernels.tile)(rows, vectors, in_place, &tile) };
-                row += rows;
-            }
+/// Multiplies two panels, of which the right one may be `in_place`.
+///
+/// # Safety
+/// The panels and the result have these extents in valid memory.
+unsafe fn tiles<T: Real>(
+    kernels: &Kernels<T>,
+    extents: Extents,
+    left: Panel<T>,
+    right: Panel<T>,
+    in_place: bool,
+    out: Matrix<T>,
+    accumulate: bool,
+) {
+    let Extents { m, n, k } = extents;
+    // A few rows have room for wide tiles.
+    let vectors = if in_place && m < kernels.rows { (kernels.narrow)(m) } else { kernels.row_vectors };
+    let width = vectors * kernels.lanes;
+    for column in (0..n).step_by(width) {
+        let mut row = 0;
+        while row < m {
+            let rows = kernels.rows.min(m - row);
+            let tile = Tile {
+                k,
+                a: left.start.wrapping_offset(row as isize * left.group_line),
+                a_row: left.line,
+                a_k: left.depth,
+                b: right.start.wrapping_offset(column as isize * right.group_line),
+                b_k: right.depth,
+                c: out.at(row, column),
+                c_row: out.row,
+                columns: width.min(n - column),
+                accumulate,
+            };
+            // SAFETY: the tile lies in the panels, of which packed ones are padded to whole tiles, and in the result, of which columns
+            // beyond `tile.columns` are not touched.
+            unsafe { (kernels.tile)(rows, vectors, in_place, &tile) };
+            row += rows;
         }
     }
 }
-
 /// A right operand packed in groups.
 fn packed_panel<T>(start: *const T, steps: usize, width: usize) -> Panel<T> {
     Panel { start, line: 1, depth: width as isize, group_line: steps as isize }

@@ -7,12 +7,15 @@
 //! A dilated left operand has gaps; result positions that meet the same gaps form a *phase*, which is a convolution without gaps.
 //! Groups are products of their own, or, with one feature on each side, sums along vectors ([`depthwise`]).
 
+mod depthwise;
+mod exact;
+
 use half::{bf16, f16};
 use rjax_ir::DType;
 use rjax_kernel::kir::{self, ConvAxis, GemmAxis};
 use rjax_runtime::parallel_for;
 
-use super::contract::{Contraction, contract};
+use super::contract::{Contraction, Shared, contract};
 use super::element::Element;
 use super::operand::{Axis, BOUNDS, Operand, join};
 use super::output::Output;
@@ -74,7 +77,7 @@ unsafe impl<E, R> Sync for Phase<E, R> {}
 ///
 /// # Safety
 /// As for [`conv`]; the machine has the kernels' instruction set.
-pub(super) unsafe fn conv_with<T: Real, E: Element<T>, R: Element<T>>(
+pub(super) unsafe fn conv_with<T: Real + Element<T>, E: Element<T>, R: Element<T>>(
     kernels: &Kernels<T>,
     conv: &kir::Conv,
     lhs: *const u8,
@@ -93,7 +96,16 @@ pub(super) unsafe fn conv_with<T: Real, E: Element<T>, R: Element<T>>(
     };
     for phase in phases(all) {
         // SAFETY: a phase reads and writes elements of the whole.
-        unsafe { run(kernels, &phase, false) };
+        unsafe {
+            if depthwise::applies(&phase) {
+                depthwise::depthwise(kernels, &phase);
+                continue;
+            }
+            run(kernels, &phase, false);
+            if exact::is_spoilt::<T, E, R>(&phase) {
+                exact::exact(kernels, &phase);
+            }
+        }
     }
 }
 
@@ -148,11 +160,15 @@ fn phases_along<E: Copy, R: Copy>(whole: &Phase<E, R>, i: usize) -> Vec<Phase<E,
     (0..period.min(axis.extent)).map(phase).collect()
 }
 
-/// Computes a phase.
+/// Computes a phase as products, one for each group; or adds them to what is there.
 ///
 /// # Safety
 /// As for [`conv`].
-unsafe fn run<T: Real, E: Element<T>, R: Element<T>>(kernels: &Kernels<T>, phase: &Phase<E, R>, add: bool) {
+unsafe fn run<T: Real + Element<T>, E: Element<T>, R: Element<T>>(
+    kernels: &Kernels<T>,
+    phase: &Phase<E, R>,
+    add: bool,
+) {
     let window: usize = phase.spatial.iter().map(|axis| axis.window).product();
     let positions: usize = phase.spatial.iter().map(|axis| axis.extent).product();
     let work = phase.batch.extent * positions * phase.output.extent * window * phase.input.extent;
@@ -176,7 +192,7 @@ unsafe fn run<T: Real, E: Element<T>, R: Element<T>>(kernels: &Kernels<T>, phase
 ///
 /// # Safety
 /// As for [`conv`]; the addresses are those of a group.
-unsafe fn one_group<T: Real, E: Element<T>, R: Element<T>>(
+unsafe fn one_group<T: Real + Element<T>, E: Element<T>, R: Element<T>>(
     kernels: &Kernels<T>,
     phase: &Phase<E, R>,
     lhs: *const E,
@@ -217,6 +233,11 @@ unsafe fn one_group<T: Real, E: Element<T>, R: Element<T>>(
     // Whichever of patches and filters has neighbours in the result becomes the columns.
     let filters_are_columns = phase.output.out == 1 && phase.output.extent > 1;
     let along_positions = positions.last().is_some_and(|axis| axis.lhs == 1 && axis.bound.is_some());
+    // Where windows leave the image along the axis that terms go along, neighbouring lines should leave it together.
+    let term_is_bounded = terms.iter().min_by_key(|axis| axis.lhs.abs()).is_some_and(|axis| axis.bound.is_some());
+    if !along_positions && term_is_bounded {
+        positions.sort_by_key(|axis| (axis.bound.is_none(), std::cmp::Reverse(axis.out.abs())));
+    }
     // Terms in the order of memory; where neighbouring positions are packed side by side and move along a bounded coordinate, with one
     // innermost that does not.
     terms.sort_by_key(|axis| (along_positions && axis.bound.is_none(), std::cmp::Reverse(axis.lhs.abs())));

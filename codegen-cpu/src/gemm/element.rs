@@ -83,10 +83,12 @@ pub(super) trait Element<T: Real>: Copy + 'static {
 macro_rules! plain {
     ($($T:ty),*) => {$(
         impl Element<$T> for $T {
+            #[inline(always)]
             fn from_computed(value: $T) -> $T {
                 value
             }
 
+            #[inline(always)]
             fn computed(self) -> $T {
                 self
             }
@@ -128,6 +130,11 @@ macro_rules! plain {
                         14 => fixed::<14>(from, stride, to, to_stride, rows),
                         8 => fixed::<8>(from, stride, to, to_stride, rows),
                         6 => fixed::<6>(from, stride, to, to_stride, rows),
+                        n if n % 16 == 0 => {
+                            for chunk in (0..n).step_by(16) {
+                                fixed::<16>(from.wrapping_add(chunk), stride, to.add(chunk), to_stride, rows);
+                            }
+                        }
                         _ => {
                             for row in 0..rows {
                                 let from = from.wrapping_offset(row as isize * stride);
@@ -175,20 +182,24 @@ macro_rules! plain {
 plain!(f32, f64);
 
 impl Element<f32> for bf16 {
+    #[inline(always)]
     fn from_computed(value: f32) -> bf16 {
         bf16::from_f32(value)
     }
 
+    #[inline(always)]
     fn computed(self) -> f32 {
         f32::from_bits(u32::from(self.to_bits()) << 16)
     }
 }
 
 impl Element<f32> for f16 {
+    #[inline(always)]
     fn from_computed(value: f32) -> f16 {
         f16::from_f32(value)
     }
 
+    #[inline(always)]
     fn computed(self) -> f32 {
         self.to_f32()
     }

@@ -8,12 +8,14 @@
 use std::ops::Range;
 
 use super::element::Element;
+use super::scratch::with_scratch;
 use super::tile::Real;
 
 /// How many bounded coordinates there are.
 pub(crate) const BOUNDS: usize = 3;
-/// How many runs of lines are looked at together; more than a group of columns ever has.
-const GROUP_RUNS: usize = 64;
+/// Depths of contiguous lines that are gathered before they are cut into groups: with the lines of a block they stay in the
+/// first-level cache.
+const GATHERED_DEPTHS: usize = 32;
 
 /// One axis of lines or depths.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -147,8 +149,14 @@ fn runs(axes: &[Axis], range: Range<usize>, mut each: impl FnMut(Run)) {
     }
 }
 
+fn collect(axes: &[Axis], range: &Range<usize>) -> Vec<Run> {
+    let mut found = Vec::new();
+    runs(axes, range.clone(), |run| found.push(run));
+    found
+}
+
 /// The steps `i` of `0..len` with `0 <= start + i * step < extent`.
-fn inside(start: isize, step: isize, extent: isize, len: usize) -> Range<usize> {
+pub(super) fn inside(start: isize, step: isize, extent: isize, len: usize) -> Range<usize> {
     let len = len as isize;
     let (low, high) = match step {
         0 if (0..extent).contains(&start) => (0, len),
@@ -180,73 +188,83 @@ impl<E> Operand<E> {
         std::array::from_fn(|bound| self.origin[bound] + line.at[bound] + depth.at[bound])
     }
 
-    /// Packs `lines` (at most as many runs as are looked at together) by one run of depths: element `(line, depth)` goes
-    /// to `to[line * to_line + depth * to_depth]`. One of the two target strides is 1.
+    /// The part of a run of depths in a range, counted from the beginning of that.
+    fn clipped(&self, depth: &Run, range: Range<usize>) -> Option<Run> {
+        let (first, end) = (depth.first.max(range.start), (depth.first + depth.len).min(range.end));
+        if first >= end {
+            return None;
+        }
+        let mut place = depth.place;
+        if let Some(axis) = self.depths.last() {
+            place.step(axis, (first - depth.first) as isize);
+        }
+        Some(Run { first: first - range.start, len: end - first, place })
+    }
+
+    /// Packs one run of lines by one run of depths: element `(line, depth)` of the operand's part goes to `to[line * to_line + depth * to_depth]`.
+    /// One of the two target strides is 1.
     ///
     /// # Safety
     /// As for [`Source::pack_groups`].
-    unsafe fn pack_runs<T: Real>(&self, lines: &[Run], depth: Run, to: *mut T, to_line: usize, to_depth: usize)
+    unsafe fn pack_run<T: Real>(&self, run: &Run, depth: &Run, to: *mut T, to_line: usize, to_depth: usize)
     where
         E: Element<T>,
     {
         let (line_stride, line_bound) = Self::step(&self.lines);
         let (depth_stride, depth_bound) = Self::step(&self.depths);
-        for run in lines {
-            let at = self.at(&run.place, &depth.place);
-            let start = self.start.wrapping_offset(run.place.offset + depth.place.offset);
-            let to = to.wrapping_add(run.first * to_line + depth.first * to_depth);
-            // SAFETY: all that is read is in bounds, and all that is written is in the box of lines and depths.
-            unsafe {
-                let all = |range: Range<usize>| (range, 0..depth.len);
-                let (some_lines, some_depths) = match (line_bound, depth_bound) {
-                    (None, None) if self.contains(&at, None) => all(0..run.len),
-                    (Some((bound, step)), None) if self.contains(&at, Some(bound)) => {
-                        all(inside(at[bound], step, self.extents[bound], run.len))
-                    }
-                    (None, Some((bound, step))) if self.contains(&at, Some(bound)) => {
-                        (0..run.len, inside(at[bound], step, self.extents[bound], depth.len))
-                    }
-                    (Some((b, line_step)), Some((d, depth_step))) if b != d => {
-                        let others = (0..BOUNDS).all(|i| i == b || i == d || (0..self.extents[i]).contains(&at[i]));
-                        if others {
-                            (
-                                inside(at[b], line_step, self.extents[b], run.len),
-                                inside(at[d], depth_step, self.extents[d], depth.len),
-                            )
-                        } else {
-                            (0..0, 0..0)
-                        }
-                    }
-                    // One coordinate moves along both ways: each depth has its own lines.
-                    (Some((bound, line_step)), Some((_, depth_step))) if self.contains(&at, Some(bound)) => {
-                        for j in 0..depth.len {
-                            let first = at[bound] + j as isize * depth_step;
-                            let some = inside(first, line_step, self.extents[bound], run.len);
-                            let start = start.wrapping_offset(j as isize * depth_stride);
-                            let to = to.wrapping_add(j * to_depth);
-                            fill_box(to, to_line, to_depth, (run.len, 1), (some.clone(), 0..1));
-                            let from = start.wrapping_offset(some.start as isize * line_stride);
-                            E::copy(from, line_stride, to.wrapping_add(some.start * to_line), to_line, some.len());
-                        }
-                        continue;
-                    }
-                    (None | Some(_), None | Some(_)) => (0..0, 0..0),
-                };
-                fill_box(to, to_line, to_depth, (run.len, depth.len), (some_lines.clone(), some_depths.clone()));
-                let from = start.wrapping_offset(
-                    some_lines.start as isize * line_stride + some_depths.start as isize * depth_stride,
-                );
-                let to = to.wrapping_add(some_lines.start * to_line + some_depths.start * to_depth);
-                let (lines, depths) = (some_lines.len(), some_depths.len());
-                if to_line == 1 && line_stride == 1 {
-                    E::copy_rows(from, depth_stride, to, to_depth, lines, depths);
-                } else if to_depth == 1 && depth_stride == 1 {
-                    E::copy_rows(from, line_stride, to, to_line, depths, lines);
-                } else if to_line == 1 {
-                    E::transpose(from, line_stride, depth_stride, to, to_depth, lines, depths);
-                } else {
-                    E::transpose(from, depth_stride, line_stride, to, to_line, depths, lines);
+        let at = self.at(&run.place, &depth.place);
+        let start = self.start.wrapping_offset(run.place.offset + depth.place.offset);
+        let to = to.wrapping_add(run.first * to_line + depth.first * to_depth);
+        // SAFETY: all that is read is in bounds, and all that is written is in the box of lines and depths.
+        unsafe {
+            let all = |range: Range<usize>| (range, 0..depth.len);
+            let (some_lines, some_depths) = match (line_bound, depth_bound) {
+                (None, None) if self.contains(&at, None) => all(0..run.len),
+                (Some((bound, step)), None) if self.contains(&at, Some(bound)) => {
+                    all(inside(at[bound], step, self.extents[bound], run.len))
                 }
+                (None, Some((bound, step))) if self.contains(&at, Some(bound)) => {
+                    (0..run.len, inside(at[bound], step, self.extents[bound], depth.len))
+                }
+                (Some((b, line_step)), Some((d, depth_step))) if b != d => {
+                    let others = (0..BOUNDS).all(|i| i == b || i == d || (0..self.extents[i]).contains(&at[i]));
+                    if others {
+                        (
+                            inside(at[b], line_step, self.extents[b], run.len),
+                            inside(at[d], depth_step, self.extents[d], depth.len),
+                        )
+                    } else {
+                        (0..0, 0..0)
+                    }
+                }
+                // One coordinate moves along both ways: each depth has its own lines.
+                (Some((bound, line_step)), Some((_, depth_step))) if self.contains(&at, Some(bound)) => {
+                    for j in 0..depth.len {
+                        let first = at[bound] + j as isize * depth_step;
+                        let some = inside(first, line_step, self.extents[bound], run.len);
+                        let start = start.wrapping_offset(j as isize * depth_stride);
+                        let to = to.wrapping_add(j * to_depth);
+                        fill_box(to, to_line, to_depth, (run.len, 1), (some.clone(), 0..1));
+                        let from = start.wrapping_offset(some.start as isize * line_stride);
+                        E::copy(from, line_stride, to.wrapping_add(some.start * to_line), to_line, some.len());
+                    }
+                    return;
+                }
+                (None | Some(_), None | Some(_)) => (0..0, 0..0),
+            };
+            fill_box(to, to_line, to_depth, (run.len, depth.len), (some_lines.clone(), some_depths.clone()));
+            let from = start
+                .wrapping_offset(some_lines.start as isize * line_stride + some_depths.start as isize * depth_stride);
+            let to = to.wrapping_add(some_lines.start * to_line + some_depths.start * to_depth);
+            let (lines, depths) = (some_lines.len(), some_depths.len());
+            if to_line == 1 && line_stride == 1 {
+                E::copy_rows(from, depth_stride, to, to_depth, lines, depths);
+            } else if to_depth == 1 && depth_stride == 1 {
+                E::copy_rows(from, line_stride, to, to_line, depths, lines);
+            } else if to_line == 1 {
+                E::transpose(from, line_stride, depth_stride, to, to_depth, lines, depths);
+            } else {
+                E::transpose(from, depth_stride, line_stride, to, to_line, depths, lines);
             }
         }
     }
@@ -281,7 +299,7 @@ unsafe fn fill_box<T: Real>(
     }
 }
 
-impl<T: Real, E: Element<T>> Source<T> for Operand<E> {
+impl<T: Real + Element<T>, E: Element<T>> Source<T> for Operand<E> {
     fn in_place(&self) -> Option<InPlace<T>> {
         let single = |axes: &[Axis]| match axes {
             [] => Some(0),
@@ -297,34 +315,55 @@ impl<T: Real, E: Element<T>> Source<T> for Operand<E> {
     }
 
     unsafe fn pack_groups(&self, lines: Range<usize>, depths: Range<usize>, width: usize, to: *mut T) {
-        let depth_count = depths.len();
-        let mut group = to;
-        for first in lines.clone().step_by(width) {
-            let valid = width.min(lines.end - first);
-            let mut found = [Run { first: 0, len: 0, place: Place::ORIGIN }; GROUP_RUNS];
-            let mut count = 0;
-            runs(&self.lines, first..first + valid, |run| {
-                found[count] = run;
-                count += 1;
-            });
-            // SAFETY: the runs are inside the group, which `to` has room for.
-            unsafe {
-                if valid < width {
-                    fill_box(group, 1, width, (width, depth_count), (0..valid, 0..depth_count));
-                }
-                runs(&self.depths, depths.clone(), |depth| self.pack_runs(&found[..count], depth, group, 1, width));
-                group = group.add(depth_count * width);
+        let count = depths.len();
+        let groups = lines.len().div_ceil(width);
+        // SAFETY: all runs are inside the ranges, which `to` has room for.
+        unsafe {
+            let valid = lines.len() - (groups - 1) * width;
+            if valid < width {
+                let last = to.add((groups - 1) * width * count);
+                fill_box(last, 1, width, (width, count), (0..valid, 0..count));
             }
+            let depth_runs = collect(&self.depths, &depths);
+            if !Source::<T>::lines_are_contiguous(self) {
+                for group in 0..groups {
+                    let first = lines.start + group * width;
+                    let group_lines = first..lines.end.min(first + width);
+                    runs(&self.lines, group_lines, |run| {
+                        let to = to.add(group * width * count);
+                        depth_runs.iter().for_each(|depth| self.pack_run(&run, depth, to, 1, width));
+                    });
+                }
+                return;
+            }
+            let line_runs = collect(&self.lines, &lines);
+            let stride = lines.len();
+            let whole = stride / width;
+            with_scratch(stride * GATHERED_DEPTHS, |gathered: *mut T| {
+                for first in (0..count).step_by(GATHERED_DEPTHS) {
+                    let end = count.min(first + GATHERED_DEPTHS);
+                    for depth in depth_runs.iter().filter_map(|depth| self.clipped(depth, first..end)) {
+                        line_runs.iter().for_each(|run| self.pack_run(run, &depth, gathered, 1, stride));
+                    }
+                    for depth in first..end {
+                        let from = gathered.add((depth - first) * stride);
+                        let to = to.add(depth * width);
+                        T::copy_rows(from, width as isize, to, width * count, width, whole);
+                        if valid < width {
+                            let to = to.add(whole * width * count);
+                            std::ptr::copy_nonoverlapping(from.add(whole * width), to, valid);
+                        }
+                    }
+                }
+            });
         }
     }
 
     unsafe fn pack_lines(&self, lines: Range<usize>, depths: Range<usize>, to: *mut T) {
-        let depth_count = depths.len();
-        runs(&self.lines, lines, |line| {
-            runs(&self.depths, depths.clone(), |depth| {
-                // SAFETY: the runs are inside what `to` has room for.
-                unsafe { self.pack_runs(&[line], depth, to, depth_count, 1) };
-            });
+        let depth_runs = collect(&self.depths, &depths);
+        runs(&self.lines, lines, |run| {
+            // SAFETY: the runs are inside what `to` has room for.
+            depth_runs.iter().for_each(|depth| unsafe { self.pack_run(&run, depth, to, depths.len(), 1) });
         });
     }
 }

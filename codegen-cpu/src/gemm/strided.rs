@@ -33,6 +33,21 @@ impl<T: Real, E: Element<T>> Source<T> for Strided<E> {
 
     unsafe fn pack_groups(&self, lines: Range<usize>, depths: Range<usize>, width: usize, to: *mut T) {
         let count = depths.len();
+        let whole = lines.len() - lines.len() % width;
+        if self.line == 1 && whole > width {
+            // Row after row in memory, for the sake of pages.
+            // SAFETY: the groups are in the operand, and `to` has room for them.
+            unsafe {
+                for depth in 0..count {
+                    let from = self.at(lines.start, depths.start + depth);
+                    E::copy_rows(from, width as isize, to.add(depth * width), width * count, width, whole / width);
+                }
+                if whole < lines.len() {
+                    self.pack_groups(lines.start + whole..lines.end, depths, width, to.add(whole * count));
+                }
+            }
+            return;
+        }
         for (group, first) in lines.clone().step_by(width).enumerate() {
             let valid = width.min(lines.end - first);
             let (from, to) = (self.at(first, depths.start), to.wrapping_add(group * width * count));

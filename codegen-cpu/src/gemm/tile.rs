@@ -54,8 +54,19 @@ pub(super) trait Isa {
     unsafe fn dots(extents: Extents, lhs: Matrix<Self::Scalar>, rhs: Matrix<Self::Scalar>, out: Matrix<Self::Scalar>);
 }
 
+/// What the machine has, in the order of preference.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Level {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
 /// The tiles of one instruction set as functions.
 pub(super) struct Kernels<T> {
+    pub(super) level: Level,
     pub(super) lanes: usize,
     /// Rows of a full tile.
     pub(super) rows: usize,
@@ -70,8 +81,9 @@ pub(super) struct Kernels<T> {
 }
 
 impl<T: Real> Kernels<T> {
-    pub(super) const fn of<I: Isa<Scalar = T>>() -> Kernels<T> {
+    pub(super) const fn of<I: Isa<Scalar = T>>(level: Level) -> Kernels<T> {
         Kernels {
+            level,
             lanes: I::LANES,
             rows: I::ROWS,
             row_vectors: I::ROW_VECTORS,
@@ -92,6 +104,12 @@ pub(super) trait Real: Copy + std::ops::Add<Output = Self> + std::ops::Mul<Outpu
     const ZERO: Self;
     /// Rows and columns of the blocks that [`Real::transpose_block`] handles.
     const TRANSPOSED: usize;
+
+    /// Whether it is neither infinite nor NaN.
+    fn is_finite(self) -> bool;
+
+    /// `self * factor + term`, rounded once.
+    fn fused(self, factor: Self, term: Self) -> Self;
 
     /// The fastest tiles for this machine.
     fn kernels() -> &'static Kernels<Self>;
@@ -177,7 +195,7 @@ pub(in crate::gemm) mod x86;
 
 #[cfg(not(target_arch = "x86_64"))]
 mod portable {
-    use super::{Kernels, Portable, Real, transpose_portable};
+    use super::{Kernels, Level, Portable, Real, transpose_portable};
 
     macro_rules! real {
         ($($T:ty),*) => {$(
@@ -185,8 +203,16 @@ mod portable {
                 const ZERO: $T = 0.0;
                 const TRANSPOSED: usize = 4;
 
+                fn is_finite(self) -> bool {
+                    self.is_finite()
+                }
+
+                fn fused(self, factor: $T, term: $T) -> $T {
+                    self.mul_add(factor, term)
+                }
+
                 fn kernels() -> &'static Kernels<$T> {
-                    static KERNELS: Kernels<$T> = Kernels::of::<Portable<$T>>();
+                    static KERNELS: Kernels<$T> = Kernels::of::<Portable<$T>>(Level::Portable);
                     &KERNELS
                 }
 

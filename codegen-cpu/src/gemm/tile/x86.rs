@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::super::{Extents, Matrix};
-use super::{Isa, Kernels, Portable, Real, Tile, transpose_portable};
+use super::{Isa, Kernels, Level, Portable, Real, Tile, transpose_portable};
 
 /// Lane masks for AVX2: 8 (or 4) ones followed by as many zeros; a window of it has any number of leading ones.
 static MASK32: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -118,7 +118,7 @@ vectors!(v8f64, "avx512f", f64, __m512d, __mmask8, zero _mm512_setzero_pd, splat
 
 macro_rules! isa {
     ($Isa:ident, $features:literal, $v:ident, $T:ty, $lanes:literal, rows $rows:literal, full [$($full:literal)*],
-     narrow [$($few:literal => $wide:literal),*], $kernels:ident) => {
+     narrow [$($few:literal => $wide:literal),*], $kernels:ident, $level:ident) => {
         pub(super) struct $Isa;
 
         impl $Isa {
@@ -285,25 +285,18 @@ macro_rules! isa {
             }
         }
 
-        static $kernels: Kernels<$T> = Kernels::of::<$Isa>();
+        static $kernels: Kernels<$T> = Kernels::of::<$Isa>(Level::$level);
     };
 }
 
-isa!(Avx2F32, "avx2,fma", v8f32, f32, 8, rows 6, full [1 2 3 4 5 6], narrow [1 => 8, 2 => 6, 3 => 4], AVX2_F32);
-isa!(Avx2F64, "avx2,fma", v4f64, f64, 4, rows 6, full [1 2 3 4 5 6], narrow [1 => 8, 2 => 6, 3 => 4], AVX2_F64);
-isa!(Avx512F32, "avx512f", v16f32, f32, 16, rows 14, full [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow [1 => 8, 2 => 6, 3 => 4, 4 => 4], AVX512_F32);
-isa!(Avx512F64, "avx512f", v8f64, f64, 8, rows 14, full [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow [1 => 8, 2 => 6, 3 => 4, 4 => 4], AVX512_F64);
-
-/// What the machine has, in the order of preference. `RJAX_CPU` set to `avx2` or `portable` forces a lower level.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(in crate::gemm) enum Level {
-    Portable,
-    Avx2,
-    Avx512,
-}
+isa!(Avx2F32, "avx2,fma", v8f32, f32, 8, rows 6, full [1 2 3 4 5 6], narrow [1 => 8, 2 => 6, 3 => 4], AVX2_F32, Avx2);
+isa!(Avx2F64, "avx2,fma", v4f64, f64, 4, rows 6, full [1 2 3 4 5 6], narrow [1 => 8, 2 => 6, 3 => 4], AVX2_F64, Avx2);
+isa!(Avx512F32, "avx512f", v16f32, f32, 16, rows 14, full [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow [1 => 8, 2 => 6, 3 => 4, 4 => 4], AVX512_F32, Avx512);
+isa!(Avx512F64, "avx512f", v8f64, f64, 8, rows 14, full [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow [1 => 8, 2 => 6, 3 => 4, 4 => 4], AVX512_F64, Avx512);
 
 /// The level in use, decided once.
-pub(in crate::gemm) fn level() -> Level {
+/// `RJAX_CPU` set to `avx2` or `portable` forces a lower one.
+fn level() -> Level {
     use std::sync::OnceLock;
     static LEVEL: OnceLock<Level> = OnceLock::new();
     *LEVEL.get_or_init(|| {
@@ -322,11 +315,20 @@ pub(in crate::gemm) fn level() -> Level {
     })
 }
 
-static PORTABLE_F32: Kernels<f32> = Kernels::of::<Portable<f32>>();
+static PORTABLE_F32: Kernels<f32> = Kernels::of::<Portable<f32>>(Level::Portable);
 
 impl Real for f32 {
     const ZERO: f32 = 0.0;
     const TRANSPOSED: usize = 8;
+
+    fn is_finite(self) -> bool {
+        self.is_finite()
+    }
+
+    #[inline(always)]
+    fn fused(self, factor: f32, term: f32) -> f32 {
+        self.mul_add(factor, term)
+    }
 
     fn kernels() -> &'static Kernels<f32> {
         match level() {
@@ -347,11 +349,20 @@ impl Real for f32 {
     }
 }
 
-static PORTABLE_F64: Kernels<f64> = Kernels::of::<Portable<f64>>();
+static PORTABLE_F64: Kernels<f64> = Kernels::of::<Portable<f64>>(Level::Portable);
 
 impl Real for f64 {
     const ZERO: f64 = 0.0;
     const TRANSPOSED: usize = 4;
+
+    fn is_finite(self) -> bool {
+        self.is_finite()
+    }
+
+    #[inline(always)]
+    fn fused(self, factor: f64, term: f64) -> f64 {
+        self.mul_add(factor, term)
+    }
 
     fn kernels() -> &'static Kernels<f64> {
         match level() {
