@@ -330,6 +330,7 @@ fn note_aliases(module: &Module, stmts: &[Stmt], unaliased: &mut [Vec<bool>]) {
             | Stmt::Print { .. }
             | Stmt::Gemm(_)
             | Stmt::Conv(_)
+            | Stmt::Transpose(_)
             | Stmt::Sort(_)
             | Stmt::TopK(_)
             | Stmt::Library(_) => {}

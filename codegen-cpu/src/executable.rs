@@ -347,6 +347,7 @@ fn note_writes(module: &Module, stmts: &[Stmt], written: &mut [bool]) {
             Stmt::Copy { destination, .. } => note(module, destination.buffer, written),
             Stmt::Gemm(gemm) => note(module, gemm.out.buffer, written),
             Stmt::Conv(conv) => note(module, conv.out.buffer, written),
+            Stmt::Transpose(transpose) => note(module, transpose.out.buffer, written),
             Stmt::Sort(sort) => sort.operands.iter().for_each(|o| note(module, o.destination.buffer, written)),
             Stmt::Library(library) => library.results.iter().for_each(|(view, _)| note(module, view.buffer, written)),
             Stmt::TopK(top_k) => {

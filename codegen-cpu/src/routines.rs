@@ -9,6 +9,7 @@ mod print;
 mod scalar;
 mod sort;
 mod top_k;
+mod transpose;
 
 use cranelift_codegen::ir::types::{F32, F64, I32, I64};
 use cranelift_codegen::ir::{AbiParam, Signature, Type};
@@ -51,6 +52,8 @@ pub(crate) enum Routine {
     Gemm,
     /// `(task, lhs, rhs, out)`.
     Conv,
+    /// `(task, source, out)`.
+    Transpose,
     /// `(task, pointers)`: all sources, then all destinations.
     Sort,
     /// `(task, source, values, indices)`.
@@ -78,6 +81,7 @@ impl Routine {
             Routine::Copy => "copy".into(),
             Routine::Gemm => "gemm".into(),
             Routine::Conv => "conv".into(),
+            Routine::Transpose => "transpose".into(),
             Routine::Sort => "sort".into(),
             Routine::TopK => "top_k".into(),
             Routine::Library => "library".into(),
@@ -106,7 +110,7 @@ impl Routine {
             Routine::Beta(dtype) => (vec![held(dtype); 3], vec![held(dtype)]),
             Routine::Convert(from, to) => (vec![held(from)], vec![held(to)]),
             Routine::ReducePrecision(dtype) => (vec![held(dtype), I32, I32], vec![held(dtype)]),
-            Routine::Copy => (vec![I64; 3], vec![]),
+            Routine::Copy | Routine::Transpose => (vec![I64; 3], vec![]),
             Routine::Launch | Routine::Gemm | Routine::Conv | Routine::TopK => (vec![I64; 4], vec![]),
             Routine::Sort | Routine::Library | Routine::Print => (vec![I64; 2], vec![]),
         };
@@ -132,6 +136,7 @@ impl Routine {
             Routine::Copy => parallel::copy as *const u8,
             Routine::Gemm => gemm_task as *const u8,
             Routine::Conv => conv_task as *const u8,
+            Routine::Transpose => transpose::transpose as *const u8,
             Routine::Sort => sort::sort as *const u8,
             Routine::TopK => top_k::top_k as *const u8,
             Routine::Library => library::library as *const u8,

@@ -26,6 +26,7 @@ const SMALL_COPY: usize = 64;
 pub(crate) enum Task {
     Gemm(Box<rjax_kernel::kir::Gemm>),
     Conv(Box<rjax_kernel::kir::Conv>),
+    Transpose(Box<rjax_kernel::kir::Transpose>),
     Sort(Box<rjax_kernel::kir::Sort>),
     TopK(Box<rjax_kernel::kir::TopK>),
     Library(Box<rjax_kernel::kir::Library>),
@@ -37,6 +38,7 @@ impl Task {
         match self {
             Task::Gemm(task) => (&raw const **task).cast(),
             Task::Conv(task) => (&raw const **task).cast(),
+            Task::Transpose(task) => (&raw const **task).cast(),
             Task::Sort(task) => (&raw const **task).cast(),
             Task::TopK(task) => (&raw const **task).cast(),
             Task::Library(task) => (&raw const **task).cast(),
@@ -165,6 +167,7 @@ fn note_lengths(stmts: &[Stmt], lengths: &mut [usize]) {
             | Stmt::Print { .. }
             | Stmt::Gemm(_)
             | Stmt::Conv(_)
+            | Stmt::Transpose(_)
             | Stmt::Sort(_)
             | Stmt::TopK(_)
             | Stmt::Library(_) => {}
@@ -187,6 +190,7 @@ fn weight_of(stmt: &Stmt) -> usize {
         | Stmt::Print { .. }
         | Stmt::Gemm(_)
         | Stmt::Conv(_)
+        | Stmt::Transpose(_)
         | Stmt::Sort(_)
         | Stmt::TopK(_)
         | Stmt::Library(_) => 0,
@@ -298,6 +302,21 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
                 let (lhs, rhs) = (self.view(&gemm.lhs, gemm.dtype), self.view(&gemm.rhs, gemm.dtype));
                 let out = self.view(&gemm.out, gemm.out_dtype);
                 self.ops.call_for_effect(Routine::Gemm, &[task, lhs, rhs, out]);
+                Ok(())
+            }
+            Stmt::Transpose(transpose) => {
+                ensure!(
+                    !transpose.dtype.is_complex(),
+                    Unsupported,
+                    "cpu: transpose has no routine for {}",
+                    transpose.dtype
+                );
+                self.check(&transpose.source, transpose.reach(), "transpose")?;
+                self.check(&transpose.out, transpose.len(), "transpose")?;
+                let task = self.task(Task::Transpose(Box::new(transpose.clone())));
+                let source = self.view(&transpose.source, transpose.dtype);
+                let out = self.view(&transpose.out, transpose.dtype);
+                self.ops.call_for_effect(Routine::Transpose, &[task, source, out]);
                 Ok(())
             }
             Stmt::Conv(conv) => {

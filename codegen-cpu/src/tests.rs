@@ -4,6 +4,7 @@ mod elementwise;
 mod functions;
 mod loops;
 mod module;
+mod plans;
 
 use rjax_ir::{Aval, DType, Scalar, Tensor, with_element};
 use rjax_kernel::kir::{

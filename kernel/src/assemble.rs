@@ -7,7 +7,9 @@ use rjax_ir::{Aval, DType, Op, Result};
 use crate::Options;
 use crate::fuse::{self, Fusion};
 use crate::graph::{Graph, NodeId, RegionId, TOP, ValueId};
-use crate::kir::{Buffer, BufferId, Conv, Gemm, Library, LibraryOp, Module, Sort, SortOperand, Stmt, TopK, View};
+use crate::kir::{
+    Buffer, BufferId, Conv, Gemm, Library, LibraryOp, Module, Sort, SortOperand, Stmt, TopK, Transpose, View,
+};
 use crate::lower::element::parts;
 use crate::memory::{self, Memory, Place, carry_count};
 use crate::schedule::{Schedule, Work, schedule};
@@ -117,6 +119,7 @@ impl Assembler<'_, '_> {
             }
             Work::Gemm(id) => stmts.push(Stmt::Gemm(self.gemm(*id))),
             Work::Conv(id) => stmts.push(Stmt::Conv(self.conv(*id))),
+            Work::Transpose(id) => stmts.push(Stmt::Transpose(self.transpose(*id))),
             Work::Sort(id) => stmts.push(Stmt::Sort(self.sort(*id))),
             Work::TopK(id) => stmts.push(Stmt::TopK(self.top_k(*id))),
             Work::Library(id) => stmts.push(Stmt::Library(self.library(*id))),
@@ -235,6 +238,14 @@ impl Assembler<'_, '_> {
             rhs,
             out: self.view_of(node.outputs[0]),
         }
+    }
+
+    fn transpose(&mut self, id: NodeId) -> Transpose {
+        let operand = &self.fusion.transposes[&id];
+        let out = self.graph.node(id).outputs[0];
+        let mut source = self.view_of(operand.source.base);
+        source.offset += operand.source.offset;
+        Transpose { dtype: self.graph.aval(out).dtype, axes: operand.axes.clone(), source, out: self.view_of(out) }
     }
 
     fn sort(&mut self, id: NodeId) -> Sort {

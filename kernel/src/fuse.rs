@@ -18,6 +18,7 @@ use crate::graph::{Graph, NodeId, RegionId, Source, TOP, ValueId};
 use crate::lower::conv::{self, ConvOperands};
 use crate::lower::dot_general::{self, GemmOperands};
 use crate::lower::scalar_region;
+use crate::lower::transpose::{TransposeOperand, transpose_operand};
 use cost::Cost;
 use frame::{FrameId, Frames, Use};
 
@@ -55,6 +56,8 @@ pub(crate) struct Fusion {
     pub gemms: HashMap<NodeId, GemmOperands>,
     /// The convolutions that a library routine computes, with the arrays it reads.
     pub convs: HashMap<NodeId, ConvOperands>,
+    /// The transpositions that a library routine does.
+    pub transposes: HashMap<NodeId, TransposeOperand>,
     /// The loops over scalars that are kernels.
     pub in_registers: HashSet<NodeId>,
 }
@@ -83,11 +86,14 @@ struct Fuser<'g, 'p> {
     fate: Vec<Fate>,
     gemms: HashMap<NodeId, GemmOperands>,
     convs: HashMap<NodeId, ConvOperands>,
+    transposes: HashMap<NodeId, TransposeOperand>,
     in_registers: HashSet<NodeId>,
     /// For each node: where its elements are asked for.
     sites: Vec<Vec<Site>>,
     /// For each node: whether some result must be in memory.
     forced: Vec<bool>,
+    /// For each node: whether its results, if they are needed, are put in memory.
+    planned: Vec<bool>,
     /// For each node: how many of the nodes that follow are computed more than once.
     repeated: Vec<u8>,
     /// For each root: how many nodes are inlined into it.
@@ -106,16 +112,28 @@ pub(crate) fn fuse(graph: &Graph<'_>, options: &Options) -> Fusion {
         fate: vec![Fate::Dead; count],
         gemms: HashMap::new(),
         convs: HashMap::new(),
+        transposes: HashMap::new(),
         in_registers: HashSet::new(),
         sites: vec![vec![]; count],
         forced: vec![false; count],
+        planned: vec![false; count],
         repeated: vec![0; count],
         inlined: vec![0; count],
         generated: generated(graph),
     };
+    for node in graph.in_memory.iter().filter_map(|&value| graph.producer(value)) {
+        fuser.planned[node.index()] = true;
+    }
     fuser.region(TOP);
     let steps = group::group(&mut fuser);
-    Fusion { fate: fuser.fate, steps, gemms: fuser.gemms, convs: fuser.convs, in_registers: fuser.in_registers }
+    Fusion {
+        fate: fuser.fate,
+        steps,
+        gemms: fuser.gemms,
+        convs: fuser.convs,
+        transposes: fuser.transposes,
+        in_registers: fuser.in_registers,
+    }
 }
 
 /// The nodes that depend on literals only, by few and cheap steps.
@@ -210,6 +228,11 @@ impl Fuser<'_, '_> {
 
     fn root(&mut self, id: NodeId) {
         self.fate[id.index()] = Fate::Root;
+        if let Some(operand) = transpose_operand(self.graph, id) {
+            self.force(operand.source.base);
+            self.transposes.insert(id, operand);
+            return;
+        }
         // A print has no result.
         let rank = self.graph.node(id).outputs.first().map_or(0, |&output| self.graph.aval(output).rank());
         let frame = self.frames.root(id, rank);
@@ -307,6 +330,7 @@ impl Fuser<'_, '_> {
         let once = sites.iter().all(|&(_, frame)| self.frames.computes_once(frame));
         let fits = sites.iter().all(|&(kernel, _)| self.inlined[kernel.index()] < MAX_INLINED);
         let inline = match cost::of(self.graph, self.graph.node(id)) {
+            _ if self.planned[at] || self.is_crossed(id, &sites) => false,
             _ if self.generated[at] => sites.len() <= MAX_SITES,
             _ if !fits || !self.options.fuse => false,
             Cost::Free => sites.len() <= MAX_SITES,
@@ -333,6 +357,15 @@ impl Fuser<'_, '_> {
             self.inlined[kernel.index()] += 1;
             self.pull(id, kernel, frame);
         }
+    }
+
+    /// Whether a node reorders an array in memory for kernels that go over it element by element: they had better find it in order.
+    /// Reductions can go along the source themselves.
+    fn is_crossed(&self, id: NodeId, sites: &[Site]) -> bool {
+        let in_memory =
+            |value| self.graph.producer(value).is_none_or(|producer| is_always_in_memory(self.graph, producer));
+        sites.iter().all(|&(kernel, _)| cost::of(self.graph, self.graph.node(kernel)) < Cost::Loop)
+            && transpose_operand(self.graph, id).is_some_and(|operand| in_memory(operand.source.base))
     }
 
     /// Whether the kernel computes its root position by position.

@@ -3,11 +3,17 @@
 //! Fusion asks who uses a value and where; a [`Program`] with programs inside ops answers neither. Here every value of the
 //! whole program has one number. What a branch or loop body closes over is the outer value itself, not a copy.
 
+mod ops;
+mod split;
+
 use std::collections::HashMap;
 
 use std::sync::LazyLock;
 
 use rjax_ir::{Atom, Aval, Location, Op, Program, Result, Scalar, Shape, Tensor};
+
+use ops::End;
+pub(crate) use ops::Ops;
 
 /// A position in [`Graph::values`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -84,7 +90,6 @@ pub(crate) struct Region {
     pub results: Vec<ValueId>,
 }
 
-#[derive(Debug, Default)]
 pub(crate) struct Graph<'p> {
     pub values: Vec<Value>,
     pub nodes: Vec<Node<'p>>,
@@ -92,7 +97,10 @@ pub(crate) struct Graph<'p> {
     pub regions: Vec<Region>,
     pub inputs: Vec<ValueId>,
     pub consts: Vec<&'p Tensor>,
+    /// Values that planning wants in memory.
+    pub in_memory: Vec<ValueId>,
     literals: HashMap<Scalar, ValueId>,
+    kept: End<'p>,
 }
 
 /// The copy of a scalar; gives literals a place in memory.
@@ -102,8 +110,18 @@ static NOWHERE: Location = Location::Unknown;
 pub(crate) const TOP: RegionId = RegionId(0);
 
 impl<'p> Graph<'p> {
-    pub fn new(program: &'p Program) -> Result<Graph<'p>> {
-        let mut graph = Graph { regions: vec![Region::default()], ..Graph::default() };
+    /// The graph of a program; ops that are made on the way go to `ops`.
+    pub fn new(program: &'p Program, ops: &'p Ops) -> Result<Graph<'p>> {
+        let mut graph = Graph {
+            values: vec![],
+            nodes: vec![],
+            regions: vec![Region::default()],
+            inputs: vec![],
+            consts: vec![],
+            in_memory: vec![],
+            literals: HashMap::new(),
+            kept: End::of(ops),
+        };
         let mut names = no_names(program);
         for (i, &v) in program.invars.iter().enumerate() {
             let value = graph.value(program.aval(v), Source::Input(i as u32), TOP);
@@ -191,8 +209,6 @@ impl<'p> Graph<'p> {
                 | Op::Iota { .. }
                 | Op::DynamicSlice { .. }
                 | Op::Gather(_)
-                | Op::Reduce { .. }
-                | Op::ArgReduce(_)
                 | Op::Cumulative(_)
                 | Op::DotGeneral(_)
                 | Op::Conv(_)
@@ -204,6 +220,8 @@ impl<'p> Graph<'p> {
                 | Op::Linalg(_)
                 | Op::Fft(_)
                 | Op::Threefry2x32 => self.add(program, eqn, inputs, vec![], region),
+                Op::Reduce { reducer, axes } => self.reduce(program, eqn, inputs, (*reducer, axes), region),
+                Op::ArgReduce(arg) => self.arg_reduce(program, eqn, inputs, arg, region),
                 Op::DebugPrint(_) => {
                     let inputs = self.as_arrays(&inputs, region);
                     self.add(program, eqn, inputs, vec![], region)
@@ -212,6 +230,10 @@ impl<'p> Graph<'p> {
                 Op::Bitcast { .. } | Op::DynamicUpdateSlice | Op::Scatter(_) => {
                     let inputs = [self.as_arrays(&inputs[..1], region), inputs[1..].to_vec()].concat();
                     self.add(program, eqn, inputs, vec![], region)
+                }
+                Op::GeneralReduce { body, axes } if self.is_arg_reduce(body, axes, &inputs).is_some() => {
+                    let largest = self.is_arg_reduce(body, axes, &inputs) == Some(true);
+                    self.value_and_position(&inputs, axes[0], largest, (region, &eqn.location))
                 }
                 Op::GeneralReduce { body, .. } | Op::GeneralReduceWindow { body, .. } => {
                     let combiner = self.nested(body, &[], inputs.len())?;
@@ -285,10 +307,22 @@ impl<'p> Graph<'p> {
         regions: Vec<RegionId>,
         region: RegionId,
     ) -> Vec<ValueId> {
+        let avals = eqn.outputs.iter().map(|&v| program.aval(v)).collect();
+        self.push(&eqn.op, inputs, avals, regions, region, &eqn.location)
+    }
+
+    fn push(
+        &mut self,
+        op: &'p Op,
+        inputs: Vec<ValueId>,
+        avals: Vec<Aval>,
+        regions: Vec<RegionId>,
+        region: RegionId,
+        location: &'p Location,
+    ) -> Vec<ValueId> {
         let id = NodeId(self.nodes.len() as u32);
-        let outputs: Vec<ValueId> =
-            eqn.outputs.iter().map(|&v| self.value(program.aval(v), Source::Node(id), region)).collect();
-        self.nodes.push(Node { op: &eqn.op, inputs, outputs: outputs.clone(), regions, location: &eqn.location });
+        let outputs: Vec<ValueId> = avals.into_iter().map(|aval| self.value(aval, Source::Node(id), region)).collect();
+        self.nodes.push(Node { op, inputs, outputs: outputs.clone(), regions, location });
         self.regions[region.index()].nodes.push(id);
         outputs
     }

@@ -117,6 +117,10 @@ impl Machine<'_> {
                 let [lhs, rhs, out] = [&gemm.lhs, &gemm.rhs, &gemm.out].map(|view| self.span(view));
                 routine::gemm(gemm, lhs, rhs, out, &mut self.memory);
             }
+            Stmt::Transpose(transpose) => {
+                let [source, out] = [&transpose.source, &transpose.out].map(|view| self.span(view));
+                routine::transpose(transpose, source, out, &mut self.memory);
+            }
             Stmt::Conv(conv) => {
                 let [lhs, rhs, out] = [&conv.lhs, &conv.rhs, &conv.out].map(|view| self.span(view));
                 routine::conv(conv, lhs, rhs, out, &mut self.memory);

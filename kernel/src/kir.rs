@@ -189,6 +189,8 @@ pub enum Stmt {
     Gemm(Gemm),
     /// A convolution by a library routine.
     Conv(Conv),
+    /// An array in another order by a library routine.
+    Transpose(Transpose),
     /// A sort by a library routine.
     Sort(Sort),
     /// The greatest elements of rows by a library routine.
@@ -289,6 +291,45 @@ pub struct ConvAxis {
     pub rhs: isize,
     /// Stride of the result.
     pub out: isize,
+}
+
+/// `out[i0, i1, …] = source[i0 * stride0 + i1 * stride1 + …]`, where `out` is dense and row-major.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Transpose {
+    /// Dtype of both arrays; not complex.
+    pub dtype: DType,
+    /// The axes of the result, outermost first.
+    pub axes: Vec<TransposeAxis>,
+    /// Where the source begins.
+    pub source: View,
+    /// Result; does not overlap the source.
+    pub out: View,
+}
+
+/// One axis of a [`Transpose`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct TransposeAxis {
+    /// Extent; not 0.
+    pub extent: usize,
+    /// Elements of the source from one index to the next.
+    pub stride: usize,
+}
+
+impl Transpose {
+    /// How many elements from its begin on the source has at least.
+    pub fn reach(&self) -> usize {
+        1 + self.axes.iter().map(|axis| (axis.extent - 1) * axis.stride).sum::<usize>()
+    }
+
+    /// How many elements the result has.
+    pub fn len(&self) -> usize {
+        self.axes.iter().map(|axis| axis.extent).product()
+    }
+
+    /// Whether there is nothing to do: never, as no extent is 0.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// Sorts the lines of several arrays of one shape `(outer, extent, inner)` along the middle axis by the first `num_keys` arrays:

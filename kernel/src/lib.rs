@@ -44,7 +44,8 @@ pub fn plan(program: &Program, options: &Options) -> Result<kir::Module> {
     if cfg!(debug_assertions) {
         rjax_ir::verify(program)?;
     }
-    let graph = graph::Graph::new(program)?;
+    let ops = graph::Ops::default();
+    let graph = graph::Graph::new(program, &ops)?;
     let (module, _) = assemble::assemble(&graph, options)?;
     Ok(module)
 }

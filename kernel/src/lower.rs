@@ -24,6 +24,7 @@ pub(crate) mod scalar_region;
 mod scatter;
 mod select_and_gather_add;
 mod select_and_scatter_add;
+pub(crate) mod transpose;
 mod window;
 
 use std::collections::HashMap;

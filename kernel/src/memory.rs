@@ -160,9 +160,13 @@ impl Work {
                 args.iter().zip(access).filter(|(_, a)| **a != Access::Read).map(|(&v, _)| v).collect()
             }
             Work::Update { result, .. } | Work::Copy { result, .. } => vec![*result],
-            Work::Gemm(id) | Work::Conv(id) | Work::Sort(id) | Work::TopK(id) | Work::Library(id) | Work::Print(id) => {
-                graph.node(*id).outputs.clone()
-            }
+            Work::Gemm(id)
+            | Work::Conv(id)
+            | Work::Transpose(id)
+            | Work::Sort(id)
+            | Work::TopK(id)
+            | Work::Library(id)
+            | Work::Print(id) => graph.node(*id).outputs.clone(),
             Work::Cond { node, .. } | Work::While { node, .. } | Work::Scan { node, .. } => {
                 graph.node(*node).outputs.clone()
             }
@@ -187,6 +191,7 @@ impl Work {
                 let operands = &fusion.convs[id];
                 vec![operands.lhs.base, operands.rhs.base]
             }
+            Work::Transpose(id) => vec![fusion.transposes[id].source.base],
             Work::Sort(id) | Work::TopK(id) | Work::Library(id) | Work::Print(id) => graph.node(*id).inputs.clone(),
             Work::Cond { node, .. } | Work::While { node, .. } | Work::Scan { node, .. } => {
                 graph.node(*node).inputs.clone()
@@ -210,6 +215,7 @@ impl Work {
             | Work::Copy { .. }
             | Work::Gemm(_)
             | Work::Conv(_)
+            | Work::Transpose(_)
             | Work::Sort(_)
             | Work::TopK(_)
             | Work::Library(_)
@@ -225,6 +231,7 @@ impl Work {
             | Work::Copy { .. }
             | Work::Gemm(_)
             | Work::Conv(_)
+            | Work::Transpose(_)
             | Work::Sort(_)
             | Work::TopK(_)
             | Work::Library(_)
@@ -452,6 +459,7 @@ impl Planner<'_, '_> {
                 Work::Launch { .. }
                 | Work::Gemm(_)
                 | Work::Conv(_)
+                | Work::Transpose(_)
                 | Work::Sort(_)
                 | Work::TopK(_)
                 | Work::Library(_)
@@ -580,7 +588,12 @@ impl Planner<'_, '_> {
                 Work::Update { target, result, .. } | Work::Copy { target, result } => {
                     self.assign_update(*target, *result, start);
                 }
-                Work::Gemm(id) | Work::Conv(id) | Work::Sort(id) | Work::TopK(id) | Work::Library(id) => {
+                Work::Gemm(id)
+                | Work::Conv(id)
+                | Work::Transpose(id)
+                | Work::Sort(id)
+                | Work::TopK(id)
+                | Work::Library(id) => {
                     for output in self.graph.node(*id).outputs.clone() {
                         self.assign_value(output, start);
                     }

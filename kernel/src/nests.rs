@@ -16,13 +16,14 @@ use std::fmt::Write;
 use rjax_ir::{Op, Program, Result};
 
 use crate::fuse::{self, Fate, Fusion, Step};
-use crate::graph::{Graph, NodeId, RegionId, Source, TOP, ValueId};
+use crate::graph::{Graph, NodeId, Ops, RegionId, Source, TOP, ValueId};
 use crate::kir::Class;
 use crate::{Options, lower};
 
 /// The nests of a program.
 pub fn nests(program: &Program, options: &Options) -> Result<String> {
-    let graph = Graph::new(program)?;
+    let ops = Ops::default();
+    let graph = Graph::new(program, &ops)?;
     let fusion = fuse::fuse(&graph, options);
     let mut printer = Printer { graph: &graph, fusion: &fusion, names: HashMap::new(), text: String::new(), arrays: 0 };
     printer.region(TOP, 0);
@@ -124,7 +125,10 @@ impl Printer<'_, '_> {
         } else if matches!(node.op, Op::Conv(_)) {
             let equation = self.equation(id);
             self.line(depth, &format!("conv {equation}"));
-        } else if matches!(node.op, Op::Sort(_) | Op::TopK { .. } | Op::Linalg(_) | Op::Fft(_) | Op::DebugPrint(_)) {
+        } else if matches!(
+            node.op,
+            Op::Transpose { .. } | Op::Sort(_) | Op::TopK { .. } | Op::Linalg(_) | Op::Fft(_) | Op::DebugPrint(_)
+        ) {
             let equation = self.equation(id);
             self.line(depth, &format!("routine {equation}"));
         } else {

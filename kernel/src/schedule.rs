@@ -35,6 +35,7 @@ pub(crate) enum Work {
     },
     Gemm(NodeId),
     Conv(NodeId),
+    Transpose(NodeId),
     Sort(NodeId),
     TopK(NodeId),
     Library(NodeId),
@@ -123,6 +124,9 @@ impl Scheduler<'_, '_> {
         }
         if let Op::DotGeneral(_) = node.op {
             return Ok(Some(Work::Gemm(id)));
+        }
+        if self.fusion.transposes.contains_key(&id) {
+            return Ok(Some(Work::Transpose(id)));
         }
         if let Op::Conv(_) = node.op {
             return Ok(Some(Work::Conv(id)));

@@ -47,6 +47,7 @@ fn copies(stmts: &[Stmt]) -> usize {
             | Stmt::Print { .. }
             | Stmt::Gemm(_)
             | Stmt::Conv(_)
+            | Stmt::Transpose(_)
             | Stmt::Sort(_)
             | Stmt::TopK(_)
             | Stmt::Library(_) => 0,

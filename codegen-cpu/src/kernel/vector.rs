@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{BlockArg, ConstantData, InstBuilder, MemFlagsData, Value};
 use rjax_ir::{Binary, DType, Result, Scalar, Unary};
 use rjax_kernel::kir::{Expr, Index, Inst, Loop, Reg};
@@ -68,6 +68,12 @@ impl Emitter<'_, '_, '_> {
                 holds(*value) && lanes.holds(self.kernel.params[param.index()].dtype) && moves_by(index, 1)
             }
             Inst::Threefry { .. } => lanes == Lanes::Four,
+            // The only values of 64 bits in lanes of 32: positions that become values of 32 bits.
+            Inst::Let { value: Expr::Index(_), .. } if lanes == Lanes::Four => true,
+            Inst::Let { result, value: Expr::Convert(x) } if lanes == Lanes::Four && position(l, *x).is_some() => {
+                matches!(self.dtype(*result), DType::I32 | DType::U32)
+                    && position(l, *x).is_some_and(|index| moves_by(&index, index.coefficient(l.variable)))
+            }
             Inst::Let { result, value } => holds(*result) && self.expr_fits(lanes, varying, *result, value),
             Inst::Complex { .. } | Inst::Loop(_) | Inst::If(_) | Inst::While(_) => false,
         }
@@ -302,9 +308,30 @@ impl Emitter<'_, '_, '_> {
         self.ops.builder.ins().iadd(first, steps)
     }
 
+    /// As [`Self::consecutive`], the low 32 bits in four lanes.
+    fn consecutive_narrow(&mut self, iteration: &Iteration<'_>, index: &Index) -> Value {
+        let coefficient = index.coefficient(iteration.l.variable);
+        let first = self.index(&index.offset(coefficient * 4 * iteration.copy as i64));
+        let first = self.ops.builder.ins().ireduce(I32, first);
+        let first = self.ops.splat(DType::I32, first);
+        let steps: Vec<u8> = (0..4).flat_map(|lane| ((coefficient * lane) as i32).to_le_bytes()).collect();
+        let steps = self.ops.builder.func.dfg.constants.insert(ConstantData::from(steps));
+        let register = self.ops.register(DType::I32);
+        let steps = self.ops.builder.ins().vconst(register, steps);
+        self.ops.builder.ins().iadd(first, steps)
+    }
+
     fn vector_inst(&mut self, inst: &Inst, iteration: &mut Iteration<'_>) {
         let lanes = self.ops.lanes;
         match inst {
+            Inst::Let { value: Expr::Index(_), .. } if lanes == Lanes::Four => {}
+            Inst::Let { result, value: Expr::Convert(x) }
+                if lanes == Lanes::Four && position(iteration.l, *x).is_some() =>
+            {
+                let index = position(iteration.l, *x).expect("checked above");
+                let value = self.consecutive_narrow(iteration, &index);
+                iteration.vectors.insert(*result, value);
+            }
             Inst::Let { result, value } => {
                 let value = self.vector_expr(*result, value, iteration);
                 iteration.vectors.insert(*result, value);
@@ -416,6 +443,24 @@ impl Emitter<'_, '_, '_> {
 fn unaligned(flags: MemFlagsData) -> MemFlagsData {
     let plain = MemFlagsData::new().with_notrap();
     if flags.readonly() { plain.with_readonly().with_can_move() } else { plain }
+}
+
+/// The position that a register of the body, or the loop variable, holds.
+fn position(l: &Loop, register: Reg) -> Option<Index> {
+    if register == l.variable {
+        return Some(Index::reg(register));
+    }
+    l.body.iter().find_map(|inst| match inst {
+        Inst::Let { result, value: Expr::Index(index) } if *result == register => Some(index.clone()),
+        Inst::Let { .. }
+        | Inst::Load { .. }
+        | Inst::Store { .. }
+        | Inst::Complex { .. }
+        | Inst::Threefry { .. }
+        | Inst::Loop(_)
+        | Inst::If(_)
+        | Inst::While(_) => None,
+    })
 }
 
 /// The op of the reduction whose next value this is.

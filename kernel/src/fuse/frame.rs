@@ -135,6 +135,11 @@ impl Frames {
         self.roots.get(&node).copied()
     }
 
+    /// Whether two frames ask for the same position, perhaps from inside other loops.
+    pub fn same_position(&self, a: FrameId, b: FrameId) -> bool {
+        a == b || self.get(a).axes == self.get(b).axes
+    }
+
     /// A frame of its own: one loop for each axis.
     pub fn fresh(&mut self, rank: usize) -> FrameId {
         let loops = self.variables(rank);

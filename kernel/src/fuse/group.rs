@@ -116,22 +116,26 @@ fn is_ready(
 /// Whether a kernel's root asks for another root's elements only at its own position.
 fn reads_in_place(fuser: &Fuser<'_, '_>, producer: NodeId, reader: NodeId) -> bool {
     let own = fuser.frames.root_of(reader);
+    let same = |frame| own.is_some_and(|own| fuser.frames.same_position(frame, own));
     fuser.sites[producer.index()].len() < MAX_RECORDED
-        && fuser.sites[producer.index()].iter().all(|&(kernel, frame)| kernel != reader || Some(frame) == own)
+        && fuser.sites[producer.index()].iter().all(|&(kernel, frame)| kernel != reader || same(frame))
 }
 
 /// Whether some other kernel, or the same one at another position, needs the root in memory.
 fn is_read_elsewhere(fuser: &Fuser<'_, '_>, root: NodeId, roots: &[NodeId]) -> bool {
+    let elsewhere = |kernel, frame| match fuser.frames.root_of(kernel) {
+        Some(own) => !fuser.frames.same_position(frame, own),
+        None => true,
+    };
     fuser.forced[root.index()]
-        || fuser.sites[root.index()]
-            .iter()
-            .any(|&(kernel, frame)| !roots.contains(&kernel) || fuser.frames.root_of(kernel) != Some(frame))
+        || fuser.sites[root.index()].iter().any(|&(kernel, frame)| !roots.contains(&kernel) || elsewhere(kernel, frame))
 }
 
 /// Whether a root is computed position by position in a group.
 fn is_pulled(fuser: &Fuser<'_, '_>, id: NodeId) -> bool {
     !fuser.gemms.contains_key(&id)
         && !fuser.convs.contains_key(&id)
+        && !fuser.transposes.contains_key(&id)
         && cost::of(fuser.graph, fuser.graph.node(id)) != Cost::OwnStep
 }
 

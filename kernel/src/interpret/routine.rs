@@ -6,7 +6,7 @@ use rjax_ir::{Aval, DType, Op, Scalar, Tensor, eval_op, math, with_element};
 
 use super::memory::Memory;
 use super::{Span, scalar};
-use crate::kir::{Conv, Gemm, GemmAxis, Library, LibraryOp, Sort, TopK};
+use crate::kir::{Conv, Gemm, GemmAxis, Library, LibraryOp, Sort, TopK, Transpose};
 
 /// Sums in `f64`, which is exact enough for every dtype.
 pub(super) fn gemm(gemm: &Gemm, lhs: Span, rhs: Span, out: Span, memory: &mut Memory) {
@@ -30,6 +30,18 @@ pub(super) fn gemm(gemm: &Gemm, lhs: Span, rhs: Span, out: Span, memory: &mut Me
         }
         let bits = scalar::convert(DType::F64, gemm.out_dtype, total.to_bits());
         memory.write(out, usize::try_from(o).expect("in bounds"), gemm.out_dtype, bits);
+    }
+}
+
+pub(super) fn transpose(transpose: &Transpose, source: Span, out: Span, memory: &mut Memory) {
+    for place in 0..transpose.len() {
+        let (mut rest, mut from) = (place, 0);
+        for axis in transpose.axes.iter().rev() {
+            from += rest % axis.extent * axis.stride;
+            rest /= axis.extent;
+        }
+        let bits = memory.read(source, from, transpose.dtype);
+        memory.write(out, place, transpose.dtype, bits);
     }
 }
 

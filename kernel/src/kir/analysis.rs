@@ -324,6 +324,7 @@ impl Module {
                     Stmt::Launch { .. }
                     | Stmt::Gemm(_)
                     | Stmt::Conv(_)
+                    | Stmt::Transpose(_)
                     | Stmt::Sort(_)
                     | Stmt::TopK(_)
                     | Stmt::Library(_) => 1,

@@ -14,7 +14,8 @@ use std::fmt::{self, Display, Formatter};
 
 use super::{
     Access, Buffer, BufferId, Carry, Class, ComplexOp, Conv, ConvAxis, CounterId, Expr, Gemm, GemmAxis, If, Index,
-    Inst, Kernel, KernelId, Library, Loop, Module, Order, ParamId, Reg, Sort, Space, Stmt, TopK, View, WhileLoop,
+    Inst, Kernel, KernelId, Library, Loop, Module, Order, ParamId, Reg, Sort, Space, Stmt, TopK, Transpose, View,
+    WhileLoop,
 };
 
 impl Display for BufferId {
@@ -320,6 +321,7 @@ fn print_stmts(f: &mut Formatter<'_>, stmts: &[Stmt], depth: usize) -> fmt::Resu
             }
             Stmt::Gemm(gemm) => writeln!(f, "{pad}{gemm}")?,
             Stmt::Conv(conv) => writeln!(f, "{pad}{conv}")?,
+            Stmt::Transpose(transpose) => writeln!(f, "{pad}{transpose}")?,
             Stmt::Sort(sort) => writeln!(f, "{pad}{sort}")?,
             Stmt::TopK(top_k) => writeln!(f, "{pad}{top_k}")?,
             Stmt::Library(library) => writeln!(f, "{pad}{library}")?,
@@ -363,6 +365,13 @@ impl Display for ConvAxis {
             }
         }
         Ok(())
+    }
+}
+
+impl Display for Transpose {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "transpose {} {} = {}", self.dtype, self.out, self.source)?;
+        self.axes.iter().try_for_each(|axis| write!(f, " {}({})", axis.extent, axis.stride))
     }
 }
 

@@ -1,0 +1,107 @@
+//! Programs whose plan has a special form for large arrays, against the meaning of their ops.
+
+use rjax_ir::{ArgReduce, Aval, Builder, DType, Op, Program, Reducer, Scalar, Tensor, Unary, eval, with_element};
+use rjax_kernel::{Options as Planning, interpret, plan};
+
+use super::build;
+
+/// Values with ties and, for floats, both zeros.
+fn values(aval: &Aval, seed: usize) -> Tensor {
+    with_element!(aval.dtype, T => {
+        let value = |i: usize| {
+            let x = ((i * 7919 + seed) % 1013) as f64 - 500.0;
+            Scalar::from_f64(aval.dtype, if aval.dtype == DType::Bool { (x > 0.0) as u8 as f64 } else { x / 4.0 }).get::<T>()
+        };
+        Tensor::from_vec(aval.shape.clone(), (0..aval.size()).map(value).collect::<Vec<T>>())
+    })
+}
+
+/// Compiled and interpreted plans agree with the program to the bit.
+fn check(program: &Program, inputs: &[Tensor]) -> rjax_kernel::kir::Module {
+    let module = plan(program, &Planning::default()).unwrap_or_else(|error| panic!("{error}"));
+    let expected = eval(program, inputs).expect("evaluates");
+    for (how, found) in
+        [("compiled", build(&module).call(inputs).expect("runs")), ("interpreted", interpret(&module, inputs))]
+    {
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!(found.bits_equal(expected), "{how}: {found} for {expected}: {program}\n{module}");
+        }
+    }
+    module
+}
+
+#[test]
+fn large_transpositions() {
+    let cases: [(&[usize], &[usize]); 7] = [
+        (&[130, 145], &[1, 0]),
+        (&[16, 1024], &[1, 0]),
+        (&[3, 70, 90], &[0, 2, 1]),
+        (&[70, 3, 90], &[2, 1, 0]),
+        (&[5, 33, 7, 17], &[3, 1, 0, 2]),
+        (&[9000, 2], &[1, 0]),
+        (&[20, 30, 40], &[0, 2, 1]),
+    ];
+    for (i, (shape, permutation)) in cases.into_iter().enumerate() {
+        for dtype in [DType::F32, [DType::F64, DType::BF16, DType::U8, DType::Bool, DType::C64][i % 5]] {
+            let mut b = Builder::new();
+            let x = b.input(Aval::new(dtype, shape));
+            let y = b.transpose(x, permutation);
+            let z = b.transpose(x, permutation);
+            let z = b.add(z, z);
+            let aval = b.aval(x);
+            let module = check(&b.finish(vec![y, z]), &[values(&aval, 1)]);
+            let expected = !dtype.is_complex();
+            assert_eq!(module.to_string().contains("  transpose "), expected, "{module}");
+        }
+    }
+}
+
+#[test]
+fn extreme_positions() {
+    for (dtype, shape) in [
+        (DType::F32, &[135_000][..]),
+        (DType::F32, &[3, 1000]),
+        (DType::F64, &[70, 65]),
+        (DType::I32, &[2, 65_536]),
+        (DType::BF16, &[9, 200]),
+        (DType::U8, &[2, 99]),
+        (DType::I64, &[131_101]),
+    ] {
+        for largest in [true, false] {
+            let mut b = Builder::new();
+            let aval = Aval::new(dtype, shape);
+            let x = b.input(aval.clone());
+            let arg = ArgReduce { largest, axis: shape.len() - 1, index_dtype: DType::I32 };
+            let y = b.emit1(Op::ArgReduce(arg), &[x]);
+            let program = b.finish(vec![y]);
+            check(&program, &[values(&aval, 5)]);
+            check(&program, &[Tensor::full(shape, Scalar::least(dtype))]);
+            if dtype == DType::F32 {
+                let nan = values(&aval, 3).to_vec::<f32>();
+                let nan = nan.iter().map(|&x| if x > 120.0 { f32::NAN } else { x }).collect::<Vec<_>>();
+                check(&program, &[Tensor::from_vec(shape, nan)]);
+            }
+        }
+    }
+}
+
+/// Whole numbers, so that every order of summation gives the same.
+#[test]
+fn long_reductions() {
+    for (dtype, shape, axes) in [
+        (DType::F32, &[1 << 17][..], &[0][..]),
+        (DType::I32, &[131_101], &[0]),
+        (DType::BF16, &[1024, 130], &[0]),
+        (DType::F32, &[4, 1024, 40], &[1]),
+        (DType::F32, &[1024, 2, 70], &[0, 1]),
+        (DType::F64, &[2, 70_000], &[1]),
+    ] {
+        let mut b = Builder::new();
+        let aval = Aval::new(dtype, shape);
+        let x = b.input(aval.clone());
+        let y = b.unary(Unary::Sign, x);
+        let sum = b.reduce(Reducer::Sum, y, axes);
+        let max = b.reduce(Reducer::Max, x, axes);
+        check(&b.finish(vec![sum, max]), &[values(&aval, 7)]);
+    }
+}
