@@ -127,5 +127,5 @@ pub fn simplify(program: &Program, options: &Options) -> Result<Program> {
 
 /// [`simplify`], with the rewrites that survived and the cost before and after.
 pub fn simplify_explained(program: &Program, options: &Options) -> Result<(Program, Report)> {
-    program::simplify(program, options)
+    program::simplify(program, options, &rules::RuleSet::new(options.tier, rules::all()))
 }

@@ -11,10 +11,9 @@ use crate::dag::{Dag, Fired, Head, Ops};
 use crate::rules::{Class, Rule, RuleSet};
 use crate::{Options, Report, cost, window};
 
-/// Simplifies a program, with a report.
-pub(crate) fn simplify(program: &Program, options: &Options) -> Result<(Program, Report)> {
-    let rules = RuleSet::new(options.tier);
-    let mut run = Run { options, rules: &rules, done: HashMap::new(), report: Report::default() };
+/// Simplifies a program by these rules, with a report.
+pub(crate) fn simplify(program: &Program, options: &Options, rules: &RuleSet) -> Result<(Program, Report)> {
+    let mut run = Run { options, rules, done: HashMap::new(), report: Report::default() };
     let simplified = run.program(&program.dce(), true);
     let mut report = run.report;
     report.before = cost(program);
@@ -50,9 +49,15 @@ impl Run<'_> {
             }
         }
         let mut report = self.report.clone();
+        // Programs inside ops are done and reported; what an op with programs gives is at most as exact as they are.
+        let inside = report.weakest_class();
         let simplified = store(&dag, inputs.len(), &outputs, &mut report);
+        if top_level {
+            report.outputs = weakest_classes(&dag, &outputs, inside);
+        }
         // What the rules did one by one never costs more; together, by the formula that people see, neither.
         if cost(&simplified).flops > cost(program).flops {
+            self.report.outputs = vec![inside; program.outvars.len()];
             return program.clone();
         }
         self.report = report;
@@ -121,6 +126,24 @@ fn read(dag: &mut Dag, values: &[Option<Id>], x: Atom) -> Id {
         Atom::Var(v) => values[v.index()].expect("verified: defined before use"),
         Atom::Lit(value) => dag.literal(value),
     }
+}
+
+/// For each output the least exact class among the rewrites that it depends on; `inside` is that of programs inside ops.
+fn weakest_classes(dag: &Dag, outputs: &[Id], inside: Class) -> Vec<Class> {
+    let mut classes: Vec<Class> = Vec::with_capacity(dag.entries.len());
+    for entry in &dag.entries {
+        let own = entry.fired.iter().map(|&(_, class)| class);
+        let operands = entry.node.inputs.iter().map(|&x| classes[usize::from(x)]);
+        let programs = match entry.node.head {
+            Head::Op(op) | Head::Unique(op, _) | Head::Effect(op, _) if !dag.ops.get(op).subprograms().is_empty() => {
+                inside
+            }
+            Head::Op(_) | Head::Unique(..) | Head::Effect(..) => Class::Exact,
+            Head::Leaf(_) | Head::Const(_) | Head::Literal(_) | Head::Projection(_) => Class::Exact,
+        };
+        classes.push(own.chain(operands).chain([programs]).max().unwrap_or(Class::Exact));
+    }
+    outputs.iter().map(|&x| classes[usize::from(x)]).collect()
 }
 
 /// The live part of a graph as a program, in the order of the graph.

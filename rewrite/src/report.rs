@@ -22,6 +22,8 @@ pub struct Rewrite {
 pub struct Report {
     /// In order of the rules' names, programs inside ops included.
     pub rewrites: Vec<Rewrite>,
+    /// For each output the least exact class among the rewrites that it depends on.
+    pub outputs: Vec<Class>,
     /// The cost of the program as given.
     pub before: Cost,
     /// The cost of the simplified program.
@@ -47,10 +49,13 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { before, after, .. } = self;
+        let Report { rewrites: _, outputs, before, after } = self;
         writeln!(f, "flops {} -> {}, bytes {} -> {}", before.flops, after.flops, before.bytes, after.bytes)?;
         for Rewrite { rule, class, identity, count } in &self.rewrites {
             writeln!(f, "{count} x {rule} ({class}): {identity}")?;
+        }
+        for (i, class) in outputs.iter().enumerate() {
+            writeln!(f, "out{i}: {class} at worst")?;
         }
         Ok(())
     }

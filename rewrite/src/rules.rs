@@ -16,6 +16,8 @@ mod reduce;
 mod select;
 mod slice;
 mod structure;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -101,7 +103,7 @@ impl PartialEq for Rule {
 }
 
 /// A rule that never makes a program worse.
-const fn rule(
+pub(crate) const fn rule(
     name: &'static str,
     class: Class,
     dtypes: DTypeSet,
@@ -134,6 +136,60 @@ impl Rule {
     }
 }
 
+/// The cards of all rules as a page of Markdown.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# Rules\n\nWhat simplification knows, printed by `rjax-opt rules`. The tier is the most careful one that uses the \
+         rule. A rule that *grows* is an alternative that the e-graph weighs; the others are applied wherever they match. On \
+         integers and `bool` the first five classes are exact.\n\n| class | what it allows | tier |\n| --- | --- | --- |\n",
+    );
+    for (class, meaning) in CLASSES {
+        page += &format!("| {class} | {meaning} | {} |\n", tier_of(class).name());
+    }
+    page += "\n| rule | identity | class | dtypes | grows |\n| --- | --- | --- | --- | --- |\n";
+    for rule in all() {
+        let identity = rule.identity.replace('|', "\\|");
+        let grows = if rule.grows { "yes" } else { "" };
+        page += &format!("| `{}` | {identity} | {} | {} | {grows} |\n", rule.name, rule.class, family(rule.dtypes));
+    }
+    page
+}
+
+/// The classes and what they mean, in a few words.
+const CLASSES: [(Class, &str); 7] = [
+    (Class::Exact, "the same bits; a NaN may carry another payload"),
+    (Class::ZeroSign, "the sign of a zero differs"),
+    (Class::Order, "terms are summed or multiplied in another order, which the semantics leaves open"),
+    (Class::Rounding, "another rounding, within the standard error bound of the original"),
+    (
+        Class::StructuralZero,
+        "products with the zeros of an identity or diagonal matrix are left out, which infinities would notice",
+    ),
+    (Class::Cancellation, "another rounding that may lose accuracy where terms cancel"),
+    (Class::Domain, "equal for finite values, or for values in a range"),
+];
+
+/// A set of dtypes by the name of the kind that it is, or by its members.
+fn family(dtypes: DTypeSet) -> String {
+    let families = [
+        (DTypeSet::ANY, "any"),
+        (DTypeSet::NUMBER, "numbers"),
+        (DTypeSet::ORDERED, "any but complex"),
+        (DTypeSet::REAL, "real numbers"),
+        (DTypeSet::INEXACT, "float, complex"),
+        (DTypeSet::FLOAT, "float"),
+        (DTypeSet::COMPLEX, "complex"),
+        (DTypeSet::BITS, "bool, int"),
+        (DTypeSet::INTEGER, "int"),
+    ];
+    families.iter().find(|(set, _)| *set == dtypes).map_or_else(|| dtypes.to_string(), |(_, name)| name.to_string())
+}
+
+/// The most careful tier that allows a class.
+fn tier_of(class: Class) -> Tier {
+    Tier::ALL.into_iter().find(|tier| tier.allows(class)).expect("the last tier allows everything")
+}
+
 /// All rules, theme by theme, in the order in which they are tried.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
     [
@@ -162,9 +218,9 @@ pub(crate) struct RuleSet {
 }
 
 impl RuleSet {
-    pub fn new(tier: Tier) -> RuleSet {
+    pub fn new(tier: Tier, rules: impl Iterator<Item = &'static Rule>) -> RuleSet {
         let (mut shrinking, mut growing) = (HashMap::new(), HashMap::new());
-        for rule in all() {
+        for rule in rules {
             for &root in rule.roots {
                 let table: &mut HashMap<Code, Vec<_>> = if rule.grows { &mut growing } else { &mut shrinking };
                 table.entry(root).or_default().push(rule);

@@ -40,6 +40,8 @@ pub enum Command {
     Ops,
     /// Runs conformance cases and compares; exit status 1 where one fails.
     Check(Check),
+    /// Prints the rules of simplification and their classes, as a page of Markdown.
+    Rules,
     /// Lists devices: what is there, and why something is not.
     Devices,
     /// Compares two programs by structure; exit status 1 where they differ.

@@ -112,7 +112,7 @@ fn made_up(program: &Program) -> Vec<Tensor> {
         state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (state >> 11) as f64 / (1u64 << 53) as f64
     };
-    let mut tensor = |aval: &Aval| {
+    let tensor = |aval: &Aval| {
         let mut scalar = |dtype: DType| match dtype.is_inexact() {
             true => Scalar::from_f64(dtype, 2.0 * uniform() - 1.0),
             false => Scalar::from_i64(dtype, (8.0 * uniform()) as i64 % if dtype == DType::Bool { 2 } else { 8 }),
@@ -120,5 +120,5 @@ fn made_up(program: &Program) -> Vec<Tensor> {
         let values: Vec<u8> = (0..aval.shape.size()).flat_map(|_| scalar(aval.dtype).to_tensor().to_bytes()).collect();
         Tensor::from_bytes(aval, &values)
     };
-    program.in_avals().iter().map(|aval| tensor(aval)).collect()
+    program.in_avals().iter().map(tensor).collect()
 }

@@ -44,6 +44,7 @@ fn run_command(args: &Args) -> Result<ExitCode> {
         Some(Command::Run(options)) => run::run(options),
         Some(Command::Bench(options)) => bench::bench(options),
         Some(Command::Ops) => write_output(None, ops::matrix().as_bytes()),
+        Some(Command::Rules) => write_output(None, rjax_rewrite::rules::page().as_bytes()),
         Some(Command::Devices) => {
             let lines: String = rjax_runtime::devices().iter().map(|report| format!("{report}\n")).collect();
             write_output(None, lines.as_bytes())

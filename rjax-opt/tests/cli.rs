@@ -279,11 +279,30 @@ fn bad_inputs_are_named() {
 }
 
 #[test]
-fn ops_prints_the_page_of_the_book() {
-    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ops.md")).expect("the book is there");
-    let (found, wanted) = (succeeds(&["ops"], ""), page);
-    let differs = found.lines().zip(wanted.lines()).find(|(found, wanted)| found != wanted);
-    assert!(found == wanted, "run `rjax-opt ops > docs/ops.md`; it would change {differs:?}");
+fn pages_of_the_book_are_what_the_tool_prints() {
+    for page in ["ops", "rules"] {
+        let path = format!("{}/../docs/{page}.md", env!("CARGO_MANIFEST_DIR"));
+        let (found, wanted) = (succeeds(&[page], ""), fs::read_to_string(path).expect("the book is there"));
+        let differs = found.lines().zip(wanted.lines()).find(|(found, wanted)| found != wanted);
+        assert!(found == wanted, "run `rjax-opt {page} > docs/{page}.md`; it would change {differs:?}");
+    }
+}
+
+/// `docs/simplification.md` shows commands, as `$ rjax-opt …`, and what they print.
+#[test]
+fn the_book_shows_what_commands_print() {
+    let book = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
+    let page = fs::read_to_string(format!("{book}/simplification.md")).expect("the book is there");
+    let mut checked = 0;
+    for block in page.split("```text\n$ rjax-opt ").skip(1) {
+        let (command, rest) = block.split_once('\n').expect("a command and what it prints");
+        let (wanted, _) = rest.split_once("```").expect("the block ends");
+        let command = command.replace("docs/", &format!("{book}/"));
+        let arguments: Vec<&str> = command.split_whitespace().collect();
+        assert_eq!(succeeds(&arguments, ""), wanted, "rjax-opt {command}");
+        checked += 1;
+    }
+    assert!(checked >= 3, "only {checked} commands");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use rjax_ir::{Binary, DTypeSet, Op, Reducer, Scalar, Slice};
 
 use super::Class::{Domain, Order, Rounding};
-use super::einsum::{Contraction, Operand, spread, unrepeated};
+use super::einsum::{Contraction, Operand, arrange, spread, unrepeated};
 use super::{Code, Definition, Match, Rule, Term, rule};
 use crate::term::when;
 
@@ -27,15 +27,34 @@ fn absorb(m: &Match<'_>) -> Option<Term> {
     }
 }
 
-/// A dot of the common operand and the combination of the others, for two dots that differ in one operand.
+/// A dot of the common operand and the combination of the others, for two dots that share an operand, whatever the order
+/// of axes and operands.
 fn factored(m: &Match<'_>, combiner: Binary, x: Definition<'_>, y: Definition<'_>) -> Option<Term> {
-    when(x.op == y.op)?;
-    let side = m.any(2)?;
-    let other = 1 - side;
-    when(x.inputs[side] == y.inputs[side] && m.aval_of(x.inputs[other]) == m.aval_of(y.inputs[other]))?;
-    let mut inputs = [Term::from(x.inputs[0]), Term::from(x.inputs[1])];
-    inputs[other] = Term::binary(combiner, x.inputs[other], y.inputs[other]);
-    Some(Term::apply(x.op.clone(), inputs))
+    let (sides, others) = ((m.any(2)?, m.any(2)?), |side: usize| 1 - side);
+    when(x.inputs[sides.0] == y.inputs[sides.1])?;
+    if x.op == y.op
+        && sides.0 == sides.1
+        && m.aval_of(x.inputs[others(sides.0)]) == m.aval_of(y.inputs[others(sides.1)])
+    {
+        let mut inputs = [Term::from(x.inputs[0]), Term::from(x.inputs[1])];
+        inputs[others(sides.0)] = Term::binary(combiner, x.inputs[others(sides.0)], y.inputs[others(sides.1)]);
+        return Some(Term::apply(x.op.clone(), inputs));
+    }
+    let (cx, cy) = (Contraction::of(m, x)?, Contraction::of(m, y)?);
+    when(cx.kind == cy.kind)?;
+    let split = |c: &Contraction, side: usize| {
+        if side == 0 { (c.lhs.clone(), c.rhs.clone()) } else { (c.rhs.clone(), c.lhs.clone()) }
+    };
+    let ((common, own), (same, other)) = (split(&cx, sides.0), split(&cy, sides.1));
+    // The labels of the second dot in terms of those of the first: by the common operand, and by the result.
+    let pairs = || same.labels.iter().zip(&common.labels).chain(cy.out.iter().zip(&cx.out));
+    let renamed = |label: &usize| pairs().find(|(theirs, _)| *theirs == label).map(|(_, ours)| *ours);
+    when(pairs().all(|(theirs, ours)| renamed(theirs) == Some(*ours)))?;
+    let labels: Vec<usize> = other.labels.iter().map(renamed).collect::<Option<_>>()?;
+    when(labels.len() == own.labels.len() && own.labels.iter().all(|label| labels.contains(label)))?;
+    let other = arrange(Operand { term: other.term, labels }, &own.labels);
+    let sum = Operand { term: Term::binary(combiner, own.term.clone(), other), labels: own.labels };
+    if sides.0 == 0 { cx.finish(&common, &sum) } else { cx.finish(&sum, &common) }
 }
 
 pub(super) static RULES: &[Rule] = &[
@@ -83,16 +102,21 @@ pub(super) static RULES: &[Rule] = &[
             let summed: Vec<usize> = axes.iter().map(|&axis| c.out[axis]).collect();
             c.out.retain(|label| !summed.contains(label));
             // An axis of one operand alone is summed before; a batch axis of both is contracted.
-            let reduce = |x: &Operand, other: &Operand| {
-                let gone = |label: &usize| summed.contains(label) && !other.labels.contains(label);
-                let axes: Vec<usize> = (0..x.labels.len()).filter(|&axis| gone(&x.labels[axis])).collect();
-                let labels = x.labels.iter().copied().filter(|label| !gone(label)).collect();
-                if axes.is_empty() {
-                    return x.clone();
-                }
-                Operand { term: Term::apply(Op::Reduce { reducer: Reducer::Sum, axes }, [x.term.clone()]), labels }
-            };
-            c.finish(&reduce(&c.lhs, &c.rhs), &reduce(&c.rhs, &c.lhs))
+            c.finish(&c.summed(&c.lhs, &c.rhs), &c.summed(&c.rhs, &c.lhs))
+        },
+    )
+    .growing(),
+    rule(
+        "sum-of-product",
+        Rounding,
+        DTypeSet::NUMBER,
+        &[Code::Reduce(Reducer::Sum)],
+        "sum(broadcast(x) * y) == dot(x, y), with x and y summed where the other is repeated",
+        |m| {
+            let (_, axes) = super::reduce::reduce(m.op);
+            let product = m.definition(m.one(), Code::Binary(Binary::Mul))?;
+            let c = Contraction::of_summed_product(m, product, axes)?;
+            c.finish(&c.summed(&c.lhs, &c.rhs), &c.summed(&c.rhs, &c.lhs))
         },
     )
     .growing(),

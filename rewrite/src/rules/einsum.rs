@@ -4,7 +4,7 @@
 //! two operands is then determined by the labels that are still needed afterwards, whatever the order of axes was.
 
 use egg::Id;
-use rjax_ir::{Binary, DType, DotGeneral, Op, Precision};
+use rjax_ir::{Binary, DType, DotGeneral, Op, Precision, Reducer};
 
 use super::{Definition, Match, Term};
 use crate::code::Code;
@@ -76,6 +76,19 @@ impl Contraction {
         })
     }
 
+    /// A sum over some axes of an elementwise product as a contraction of its factors, where one of them is a broadcast.
+    /// The factors' labels are the axes of the product; each axis is one of a factor.
+    pub fn of_summed_product(m: &Match<'_>, product: Definition<'_>, summed: &[usize]) -> Option<Contraction> {
+        let [x, y] = [product.inputs[0], product.inputs[1]];
+        let extents = m.shape_of(x).to_vec();
+        let labels: Vec<Label> = (0..extents.len()).collect();
+        let (lhs, rhs) = factors(m, [x, y], &labels)?;
+        let out = labels.into_iter().filter(|label| !summed.contains(label)).collect();
+        // The factors were multiplied as they are.
+        let kind = Kind { precision: Precision::Highest, dtype: m.dtype_of(x) };
+        Some(Contraction { lhs, rhs, out, extents, kind })
+    }
+
     /// 2 for each combination of indices that meet.
     pub fn flops(&self, x: &Operand, y: &Operand) -> u128 {
         let mut labels: Vec<Label> = x.labels.iter().chain(&y.labels).copied().collect();
@@ -89,6 +102,9 @@ impl Contraction {
     pub fn contract(&self, x: &Operand, y: &Operand, needed: &dyn Fn(Label) -> bool) -> Option<Operand> {
         let shared = |label: &Label| x.labels.contains(label) && y.labels.contains(label);
         when(x.labels.iter().chain(&y.labels).all(|label| shared(label) || needed(*label)))?;
+        if x.labels.is_empty() && y.labels.is_empty() {
+            return Some(Operand { term: Term::binary(Binary::Mul, x.term.clone(), y.term.clone()), labels: vec![] });
+        }
         let (batch, contracted): (Vec<Label>, Vec<Label>) =
             x.labels.iter().copied().filter(shared).partition(|&label| needed(label));
         let axes = |of: &Operand, labels: &[Label]| -> Vec<usize> {
@@ -105,6 +121,17 @@ impl Contraction {
         let free = |of: &Operand| of.labels.iter().copied().filter(|label| !shared(label)).collect::<Vec<_>>();
         let labels = [batch, free(x), free(y)].concat();
         Some(Operand { term: Term::apply(Op::DotGeneral(dot), [x.term.clone(), y.term.clone()]), labels })
+    }
+
+    /// An operand summed along the axes that neither the other operand nor the result has.
+    pub fn summed(&self, x: &Operand, other: &Operand) -> Operand {
+        let gone = |label: &Label| !self.out.contains(label) && !other.labels.contains(label);
+        let axes: Vec<usize> = (0..x.labels.len()).filter(|&axis| gone(&x.labels[axis])).collect();
+        if axes.is_empty() {
+            return x.clone();
+        }
+        let labels = x.labels.iter().copied().filter(|label| !gone(label)).collect();
+        Operand { term: Term::apply(Op::Reduce { reducer: Reducer::Sum, axes }, [x.term.clone()]), labels }
     }
 
     /// The whole contraction, with its axes as the original has them.
@@ -132,15 +159,7 @@ impl Contraction {
         let Term::Value(x) = seen.term else { return None };
         let inner = m.definition_among(x, &[Code::Dot, Code::Binary(Binary::Mul)])?;
         if !matches!(inner.op, Op::DotGeneral(_)) {
-            let [x, y] = [inner.inputs[0], inner.inputs[1]].map(|factor| unrepeated(m, factor, &seen.labels));
-            // A factor that is not repeated has nothing to gain from another order.
-            when(x.is_some() || y.is_some())?;
-            let whole = |factor: Id| Operand { term: factor.into(), labels: seen.labels.clone() };
-            let x = x.unwrap_or_else(|| whole(inner.inputs[0]));
-            let y = y.unwrap_or_else(|| whole(inner.inputs[1]));
-            // An axis along which both are repeated would be lost.
-            when(seen.labels.iter().all(|label| x.labels.contains(label) || y.labels.contains(label)))?;
-            return Some((x, y));
+            return factors(m, [inner.inputs[0], inner.inputs[1]], &seen.labels);
         }
         let inner = Contraction::of(m, inner)?;
         when(inner.kind == self.kind)?;
@@ -165,6 +184,18 @@ impl Contraction {
         };
         Some((rename(&inner.lhs), rename(&inner.rhs)))
     }
+}
+
+/// The factors of an elementwise product, whose axes have these labels, without the axes along which they are repeated.
+/// `None` if neither is a broadcast: there is nothing to gain then.
+fn factors(m: &Match<'_>, factors: [Id; 2], labels: &[Label]) -> Option<(Operand, Operand)> {
+    let [x, y] = factors.map(|factor| unrepeated(m, factor, labels));
+    when(x.is_some() || y.is_some())?;
+    let whole = |factor: Id| Operand { term: factor.into(), labels: labels.to_vec() };
+    let (x, y) = (x.unwrap_or_else(|| whole(factors[0])), y.unwrap_or_else(|| whole(factors[1])));
+    // An axis along which both are repeated would be lost.
+    when(labels.iter().all(|label| x.labels.contains(label) || y.labels.contains(label)))?;
+    Some((x, y))
 }
 
 /// The source of a broadcast, whose result has these labels, without the axes along which it is repeated; `None` for

@@ -39,16 +39,15 @@ fn counter(m: &Match<'_>, x: Id, depth: usize) -> Option<usize> {
         Some(axis)
     };
     let definition = m.definition_among(x, &[Code::Iota, Code::Broadcast, Code::Convert])?;
-    match definition.op {
-        Op::Iota { axis, dtype, .. } => fits(*axis, *dtype),
-        Op::BroadcastInDim { shape, dims } => {
-            let axis = counter(m, definition.inputs[0], depth)?;
-            when(m.shape_of(definition.inputs[0])[axis] == shape[dims[axis]])?;
-            Some(dims[axis])
-        }
-        Op::Convert { dtype } => fits(counter(m, definition.inputs[0], depth)?, *dtype),
-        op => unreachable!("asked for other ops than {}", op.name()),
+    if let Op::Iota { axis, dtype, .. } = definition.op {
+        return fits(*axis, *dtype);
     }
+    let axis = counter(m, definition.inputs[0], depth)?;
+    if let Op::BroadcastInDim { shape, dims } = definition.op {
+        when(m.shape_of(definition.inputs[0])[axis] == shape[dims[axis]])?;
+        return Some(dims[axis]);
+    }
+    fits(axis, m.dtype_of(x))
 }
 
 /// The axes whose indices a value compares, and whether it holds where they are equal (or where they differ).
@@ -56,18 +55,13 @@ fn mask(m: &Match<'_>, x: Id, depth: usize) -> Option<([usize; 2], bool)> {
     let depth = depth.checked_sub(1)?;
     let definition =
         m.definition_among(x, &[Code::Compare(Compare::Eq), Code::Compare(Compare::Ne), Code::Broadcast])?;
-    match definition.op {
-        Op::Compare(compare) => {
-            let axes = [counter(m, definition.inputs[0], DEPTH)?, counter(m, definition.inputs[1], DEPTH)?];
-            when(axes[0] != axes[1])?;
-            Some((axes, *compare == Compare::Eq))
-        }
-        Op::BroadcastInDim { shape, dims } => {
-            let (axes, equal) = mask(m, definition.inputs[0], depth)?;
-            Some((repeated(m, definition.inputs[0], axes, shape, dims)?, equal))
-        }
-        op => unreachable!("asked for other ops than {}", op.name()),
+    if let Op::BroadcastInDim { shape, dims } = definition.op {
+        let (axes, equal) = mask(m, definition.inputs[0], depth)?;
+        return Some((repeated(m, definition.inputs[0], axes, shape, dims)?, equal));
     }
+    let axes = [counter(m, definition.inputs[0], DEPTH)?, counter(m, definition.inputs[1], DEPTH)?];
+    when(axes[0] != axes[1])?;
+    Some((axes, *definition.op == Op::Compare(Compare::Eq)))
 }
 
 /// Where a broadcast puts two axes, if it repeats neither.
@@ -80,52 +74,57 @@ fn diagonal(m: &Match<'_>, x: Id, depth: usize) -> Option<Diagonal> {
     let depth = depth.checked_sub(1)?;
     let codes = [Code::Convert, Code::Select, Code::Broadcast, Code::Transpose, Code::Binary(Binary::Mul)];
     let definition = m.definition_among(x, &codes)?;
-    match definition.op {
-        Op::Convert { dtype } => {
-            let (axes, equal) = mask(m, definition.inputs[0], DEPTH)?;
-            when(equal)?;
-            Some(Diagonal { axes, values: Values::Uniform(Scalar::one(*dtype)) })
-        }
-        Op::Select => {
-            let [which, unequal, other] = *definition.inputs else { return None };
-            let (axes, equal) = mask(m, which, DEPTH)?;
-            let (zero, value) = if equal { (unequal, other) } else { (other, unequal) };
-            m.is_number(zero, 0.0)?;
-            if let Some(value) = m.splat(value) {
-                return Some(Diagonal { axes, values: Values::Uniform(value) });
-            }
-            let source = m.definition(value, Code::Broadcast).and_then(|broadcast| {
-                let Op::BroadcastInDim { shape, dims } = broadcast.op else { return None };
-                let source = broadcast.inputs[0];
-                let whole = dims.iter().zip(m.shape_of(source).iter()).all(|(&d, &extent)| shape[d] == extent);
-                (whole && !axes.iter().all(|axis| dims.contains(axis))).then(|| Values::Of(source, dims.clone()))
-            });
-            Some(Diagonal { axes, values: source.unwrap_or(Values::Own) })
-        }
-        Op::Binary(_) => {
-            let [x, _] = m.either_order_of(definition);
-            Some(Diagonal { values: Values::Own, ..diagonal(m, x, depth)? })
-        }
-        Op::BroadcastInDim { shape, dims } => {
-            let source = definition.inputs[0];
-            let inner = diagonal(m, source, depth)?;
-            let values = match inner.values {
-                Values::Of(x, places) => Values::Of(x, places.into_iter().map(|place| dims[place]).collect()),
-                values @ (Values::Uniform(_) | Values::Own) => values,
-            };
-            Some(Diagonal { axes: repeated(m, source, inner.axes, shape, dims)?, values })
-        }
-        Op::Transpose { permutation } => {
-            let inner = diagonal(m, definition.inputs[0], depth)?;
-            let place = |axis: usize| permutation.iter().position(|&p| p == axis).expect("a permutation");
-            let values = match inner.values {
-                Values::Of(x, places) => Values::Of(x, places.into_iter().map(place).collect()),
-                values @ (Values::Uniform(_) | Values::Own) => values,
-            };
-            Some(Diagonal { axes: inner.axes.map(place), values })
-        }
-        op => unreachable!("asked for other ops than {}", op.name()),
+    let code = Code::of(definition.op);
+    if code == Code::Convert {
+        let (axes, equal) = mask(m, definition.inputs[0], DEPTH)?;
+        when(equal)?;
+        return Some(Diagonal { axes, values: Values::Uniform(Scalar::one(m.dtype_of(x))) });
     }
+    if code == Code::Select {
+        return selected(m, definition);
+    }
+    if code == Code::Binary(Binary::Mul) {
+        let [factor, other] = m.either_order_of(definition);
+        let Diagonal { axes, values } = diagonal(m, factor, depth)?;
+        let is_one = matches!(values, Values::Uniform(value) if value == Scalar::one(value.dtype()));
+        let scale = m.splat(other).filter(|scale| is_one && scale.to_c128().is_finite());
+        return Some(Diagonal { axes, values: scale.map_or(Values::Own, Values::Uniform) });
+    }
+    moved(m, definition, diagonal(m, definition.inputs[0], depth)?)
+}
+
+/// The diagonal of a selection between zero and something else.
+fn selected(m: &Match<'_>, select: Definition<'_>) -> Option<Diagonal> {
+    let [which, unequal, other] = *select.inputs else { return None };
+    let (axes, equal) = mask(m, which, DEPTH)?;
+    let (zero, value) = if equal { (unequal, other) } else { (other, unequal) };
+    m.is_number(zero, 0.0)?;
+    if let Some(value) = m.splat(value) {
+        return Some(Diagonal { axes, values: Values::Uniform(value) });
+    }
+    let source = m.definition(value, Code::Broadcast).and_then(|broadcast| {
+        let Op::BroadcastInDim { shape, dims } = broadcast.op else { return None };
+        let source = broadcast.inputs[0];
+        let whole = dims.iter().zip(m.shape_of(source).iter()).all(|(&d, &extent)| shape[d] == extent);
+        (whole && !axes.iter().all(|axis| dims.contains(axis))).then(|| Values::Of(source, dims.clone()))
+    });
+    Some(Diagonal { axes, values: source.unwrap_or(Values::Own) })
+}
+
+/// The diagonal of a broadcast or transpose of a diagonal array.
+fn moved(m: &Match<'_>, by: Definition<'_>, inner: Diagonal) -> Option<Diagonal> {
+    let (axes, places): (_, Vec<usize>) = if let Op::BroadcastInDim { shape, dims } = by.op {
+        (repeated(m, by.inputs[0], inner.axes, shape, dims)?, dims.clone())
+    } else {
+        let Op::Transpose { permutation } = by.op else { return None };
+        let place = |axis: usize| permutation.iter().position(|&p| p == axis).expect("a permutation");
+        (inner.axes.map(place), (0..permutation.len()).map(place).collect())
+    };
+    let values = match inner.values {
+        Values::Of(x, dims) => Values::Of(x, dims.into_iter().map(|dim| places[dim]).collect()),
+        values @ (Values::Uniform(_) | Values::Own) => values,
+    };
+    Some(Diagonal { axes, values })
 }
 
 /// A dot of a diagonal array, along one of its two axes, as a product of elements. `wanted` says for which diagonals.

@@ -177,7 +177,7 @@ pub fn full_like(x: &Array, value: impl Operand) -> Array {
 /// The identity matrix.
 #[track_caller]
 pub fn eye(n: usize, dtype: DType) -> Array {
-    tri(n, n, 0, dtype) - tri(n, n, -1, dtype)
+    super::indexing::diagonal_mask(&Shape::from([n, n]), 0).astype(dtype)
 }
 
 /// The identity matrix.
