@@ -13,6 +13,7 @@ use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncOrDataId, Linkage, Module as _, ModuleReloc, ModuleRelocTarget, default_libcall_names};
 use rjax_ir::{Error, ErrorKind, Result};
 use rjax_kernel::kir::{Access, Inst, Kernel, Module, Space, Stmt, View};
+use rjax_runtime::timed;
 
 use crate::callees::{Callees, FUNCTIONS};
 use crate::executable::{Code, Executable};
@@ -43,8 +44,8 @@ impl Default for Options {
 
 /// Compiles a module for this machine.
 pub fn compile(module: &Module, options: &Options) -> Result<Executable> {
-    let (functions, tasks) = functions(module, options, Listing::None)?;
-    let code = link(module, &functions)?;
+    let (functions, tasks) = timed("generate", || functions(module, options, Listing::None))?;
+    let code = timed("link", || link(module, &functions))?;
     Executable::new(module, code, tasks)
 }
 

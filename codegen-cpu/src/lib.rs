@@ -17,12 +17,14 @@ mod expand;
 mod gemm;
 mod kernel;
 mod ops;
+mod report;
 mod routines;
 mod schedule;
 mod target;
 
 pub use compile::{Options, asm_text, clif_text, compile};
 pub use executable::{Executable, Input, ResultPlace};
+pub use report::schedule_text;
 pub use routines::capture_prints;
 
 #[cfg(test)]

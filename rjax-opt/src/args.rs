@@ -101,6 +101,8 @@ pub enum Form {
     Nests,
     /// The loop IR of its kernels, and the schedule that calls them.
     Kir,
+    /// What its kernels cost, how threads share them, and the schedule that calls them.
+    Schedule,
     /// The Cranelift IR of its functions.
     Clif,
     /// Its machine code for this processor.

@@ -17,6 +17,7 @@ pub fn emit(show: &Show) -> Result<()> {
         Form::Simplified => format!("{}\n", pipeline::simplified(source, &program)?.0),
         Form::Nests => pipeline::nests(source, &program)?,
         Form::Kir => pipeline::module(source, &program, &[])?.to_string(),
+        Form::Schedule => rjax_codegen_cpu::schedule_text(&pipeline::module(source, &program, &[])?),
         Form::Clif => pipeline::clif(source, &program)?,
         Form::Asm => pipeline::asm(source, &program)?,
         Form::Stablehlo => {

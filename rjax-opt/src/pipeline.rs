@@ -4,6 +4,7 @@ use rjax_codegen_cpu::{asm_text, clif_text};
 use rjax_ir::{Aval, DType, Program};
 use rjax_kernel::kir::Module;
 use rjax_rewrite::{Options as Rewrite, Report, simplify_explained};
+use rjax_runtime::timed;
 
 use crate::Result;
 use crate::args::Source;
@@ -14,7 +15,7 @@ use crate::transform::Transform;
 pub fn simplified(source: &Source, program: &Program) -> Result<(Program, Report)> {
     let mut tiers = source.transforms.0.iter().filter_map(Transform::tier);
     let options = Rewrite { tier: tiers.next_back().unwrap_or_default(), ..Rewrite::default() };
-    simplify_explained(program, &options).map_err(|e| e.to_string())
+    timed("simplify", || simplify_explained(program, &options)).map_err(|e| e.to_string())
 }
 
 /// The settings of fusion and memory planning where the inputs in `donate` are given up.
@@ -32,7 +33,8 @@ pub fn planning(program: &Program, donate: &[usize]) -> Result<rjax_kernel::Opti
 /// The simplified program's kernels and schedule.
 pub fn module(source: &Source, program: &Program, donate: &[usize]) -> Result<Module> {
     let (program, _) = simplified(source, program)?;
-    rjax_kernel::plan(&program, &planning(&program, donate)?).map_err(|e| e.to_string())
+    let options = planning(&program, donate)?;
+    timed("plan", || rjax_kernel::plan(&program, &options)).map_err(|e| e.to_string())
 }
 
 /// The simplified program's groups of ops that are computed together.

@@ -122,6 +122,7 @@ fn emits_every_form() {
     assert!(succeeds(&["-", "--emit=explain"], double_negation).contains("1 x neg-neg (exact)"));
     assert!(succeeds(&["-", "--emit=nests"], double_negation).contains("= sin in0"));
     assert!(succeeds(&["-", "--emit=kir"], simple).contains("module (arena 0 bytes) {"));
+    assert!(succeeds(&["-", "--emit=schedule"], simple).contains("us on one thread, run as a whole"));
     assert!(succeeds(&["-", "--emit=clif"], simple).contains("function u0:0"));
     assert!(succeeds(&["-", "--emit=asm"], simple).contains("; function u0:0: kernel @0"));
     assert_eq!(

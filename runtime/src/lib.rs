@@ -16,8 +16,10 @@ mod device;
 pub mod pjrt;
 mod pool;
 mod threads;
+mod timings;
 
 pub use buffer::Buffer;
 pub use device::{Device, DeviceReport, devices};
 pub use pool::{PoolStats, pool_stats, release_unused};
 pub use threads::{parallel_for, set_threads, threads};
+pub use timings::timed;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rjax_codegen_cpu::{Input, ResultPlace};
 use rjax_ir::{Aval, Interpreter, Program, Result};
-use rjax_runtime::Buffer;
+use rjax_runtime::{Buffer, timed};
 use smallvec::SmallVec;
 
 use super::{Device, Value, current};
@@ -23,7 +23,8 @@ impl Executable {
     pub fn compile(program: &Program, donated: &[bool]) -> Result<Executable> {
         match current() {
             Device::Cpu => {
-                let simpler = rjax_rewrite::simplify(program, &rjax_rewrite::Options::default())?;
+                let simplify = || rjax_rewrite::simplify(program, &rjax_rewrite::Options::default());
+                let simpler = timed("simplify", simplify)?;
                 Executable::generate(&simpler, donated)
             }
             Device::Interpreter => Ok(Executable::Interp(program.clone())),
@@ -33,7 +34,7 @@ impl Executable {
     /// Machine code for a program as it stands.
     pub fn generate(program: &Program, donated: &[bool]) -> Result<Executable> {
         let options = rjax_kernel::Options { donate: donated.to_vec(), ..rjax_kernel::Options::default() };
-        let module = rjax_kernel::plan(program, &options)?;
+        let module = timed("plan", || rjax_kernel::plan(program, &options))?;
         Ok(Executable::Cpu(rjax_codegen_cpu::compile(&module, &rjax_codegen_cpu::Options::default())?))
     }
 
