@@ -36,6 +36,6 @@ pub use bessel::{bessel_i0e_coefficients, bessel_i1e_coefficients};
 pub use convert::{Wide, bitcast, convert};
 pub use error_function::{erf_inv_f32_coefficients, erf_inv_f64_coefficients};
 pub use format::{Float, Format, nextafter, reduce_precision};
-pub use order::{compare, sort_compare};
+pub use order::{compare, sort_compare, total_compare};
 pub use power::integer_pow;
 pub use threefry::threefry2x32;

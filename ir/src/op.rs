@@ -509,7 +509,8 @@ pub enum Op {
     SelectAndGatherAdd(SelectAndGatherAdd),
     /// `(x…) -> y…`: sorts all operands by the first `num_keys` of them.
     Sort(Sort),
-    /// `(x) -> (values, indices: i32)`: the k greatest along the last axis, greatest first; NaN is greatest, ties by lower index.
+    /// `(x) -> (values, indices: i32)`: the k greatest along the last axis in the total order, in which -NaN is least and NaN
+    /// greatest; greatest first, ties by lower index.
     TopK {
         /// How many.
         k: usize,

@@ -359,7 +359,8 @@ pub struct SortOperand {
     pub destination: View,
 }
 
-/// For each row of `(rows, extent)` the `k` greatest elements, greatest first, NaN greatest, ties by lower index.
+/// For each row of `(rows, extent)` the `k` greatest elements in the total order (-NaN least, NaN greatest), greatest first, ties by
+/// lower index.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct TopK {
     /// Dtype of the elements: anything ordered.

@@ -6,6 +6,7 @@ mod cond;
 mod contract;
 mod elementwise;
 mod indexing;
+pub mod linalg;
 mod reduce;
 mod scan;
 mod shape;

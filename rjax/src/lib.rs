@@ -32,6 +32,7 @@ pub mod nn;
 pub mod numpy;
 pub mod prelude;
 pub mod random;
+pub mod scipy;
 pub mod test_util;
 mod trace;
 pub mod transform;

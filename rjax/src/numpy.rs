@@ -9,7 +9,9 @@
 
 mod creation;
 mod einsum;
+pub mod fft;
 mod indexing;
+pub mod linalg;
 mod logic;
 mod math;
 mod products;

@@ -7,6 +7,7 @@ mod control;
 mod custom;
 mod elementwise;
 mod indexing;
+mod linalg;
 mod linear;
 mod reduce;
 mod shape;
@@ -167,6 +168,7 @@ pub fn all() -> Vec<Sample> {
     indexing::add(&mut samples);
     reduce::add(&mut samples);
     window::add(&mut samples);
+    linalg::add(&mut samples);
     linear::add(&mut samples);
     control::add(&mut samples);
     custom::add(&mut samples);

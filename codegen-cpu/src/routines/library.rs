@@ -7,6 +7,8 @@ use rjax_ir::Aval;
 use rjax_kernel::kir::{Library, LibraryOp};
 use rjax_runtime::parallel_for;
 
+/// Where empty arrays are: at an address that fits every dtype.
+const NOWHERE: *mut u8 = std::ptr::without_provenance_mut(16);
 /// How many elements one part of the work has at least.
 const PART: usize = 4096;
 
@@ -52,14 +54,14 @@ pub(super) unsafe extern "C" fn library(task: &Library, pointers: *const *mut u8
 /// `start` is the address of this many bytes, unless there are none.
 unsafe fn bytes_at<'a>(start: *const u8, bytes: usize) -> &'a [u8] {
     // SAFETY: the caller's promise.
-    if bytes == 0 { &[] } else { unsafe { std::slice::from_raw_parts(start, bytes) } }
+    unsafe { std::slice::from_raw_parts(if bytes == 0 { NOWHERE } else { start }, bytes) }
 }
 
 /// # Safety
 /// `start` is the address of this many bytes, which nobody else uses, unless there are none.
 unsafe fn bytes_at_mut<'a>(start: *mut u8, bytes: usize) -> &'a mut [u8] {
     // SAFETY: the caller's promise.
-    if bytes == 0 { &mut [] } else { unsafe { std::slice::from_raw_parts_mut(start, bytes) } }
+    unsafe { std::slice::from_raw_parts_mut(if bytes == 0 { NOWHERE } else { start }, bytes) }
 }
 
 fn solve(op: &LibraryOp, inputs: &[(&Aval, &[u8])], outputs: &mut [(&Aval, &mut [u8])]) {

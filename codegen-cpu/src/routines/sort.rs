@@ -19,6 +19,10 @@ const PART: usize = 1024;
 trait Key: Copy {
     /// NaN of any sign is greatest, -0 equals 0.
     fn rank(self) -> u64;
+    /// As the total order of IEEE 754 has it: -NaN < -inf < -0 < 0 < inf < NaN.
+    fn total_rank(self) -> u64 {
+        self.rank()
+    }
 }
 
 macro_rules! unsigned_keys {
@@ -56,38 +60,55 @@ macro_rules! float_keys {
                 // Positive numbers order as their bits do, negative ones the other way round.
                 (if bits & SIGN == 0 { bits | SIGN } else { !bits }) as u64
             }
+            fn total_rank(self) -> u64 {
+                const SIGN: $U = 1 << (<$U>::BITS - 1);
+                let bits = self.to_bits();
+                (if bits & SIGN == 0 { bits | SIGN } else { !bits }) as u64
+            }
         }
     )*};
 }
 float_keys!(f16, u16, f16::ZERO; bf16, u16, bf16::ZERO; f32, u32, 0.0; f64, u64, 0.0;);
 
-/// Calls `visit` with the rank of each of `count` elements, `stride` apart, from `start` on.
+/// Calls `visit` with the rank of each of `count` elements, `stride` apart, from `start` on: in the total order or in that of sorts.
 ///
 /// # Safety
 /// The elements are valid memory.
-pub(super) unsafe fn ranks(dtype: DType, start: *const u8, stride: usize, count: usize, visit: impl FnMut(u64)) {
-    unsafe fn all<T: Key>(start: *const u8, stride: usize, count: usize, mut visit: impl FnMut(u64)) {
+pub(super) unsafe fn ranks<const TOTAL: bool>(
+    dtype: DType,
+    start: *const u8,
+    stride: usize,
+    count: usize,
+    visit: impl FnMut(u64),
+) {
+    unsafe fn all<const TOTAL: bool, T: Key>(
+        start: *const u8,
+        stride: usize,
+        count: usize,
+        mut visit: impl FnMut(u64),
+    ) {
         let start = start.cast::<T>();
         for i in 0..count {
             // SAFETY: the element is one of the caller's.
-            visit(unsafe { *start.add(i * stride) }.rank());
+            let element = unsafe { *start.add(i * stride) };
+            visit(if TOTAL { element.total_rank() } else { element.rank() });
         }
     }
     // SAFETY: the caller's promise, passed on for the dtype's Rust type.
     unsafe {
         match dtype {
-            DType::Bool | DType::U8 => all::<u8>(start, stride, count, visit),
-            DType::I8 => all::<i8>(start, stride, count, visit),
-            DType::I16 => all::<i16>(start, stride, count, visit),
-            DType::I32 => all::<i32>(start, stride, count, visit),
-            DType::I64 => all::<i64>(start, stride, count, visit),
-            DType::U16 => all::<u16>(start, stride, count, visit),
-            DType::U32 => all::<u32>(start, stride, count, visit),
-            DType::U64 => all::<u64>(start, stride, count, visit),
-            DType::F16 => all::<f16>(start, stride, count, visit),
-            DType::BF16 => all::<bf16>(start, stride, count, visit),
-            DType::F32 => all::<f32>(start, stride, count, visit),
-            DType::F64 => all::<f64>(start, stride, count, visit),
+            DType::Bool | DType::U8 => all::<TOTAL, u8>(start, stride, count, visit),
+            DType::I8 => all::<TOTAL, i8>(start, stride, count, visit),
+            DType::I16 => all::<TOTAL, i16>(start, stride, count, visit),
+            DType::I32 => all::<TOTAL, i32>(start, stride, count, visit),
+            DType::I64 => all::<TOTAL, i64>(start, stride, count, visit),
+            DType::U16 => all::<TOTAL, u16>(start, stride, count, visit),
+            DType::U32 => all::<TOTAL, u32>(start, stride, count, visit),
+            DType::U64 => all::<TOTAL, u64>(start, stride, count, visit),
+            DType::F16 => all::<TOTAL, f16>(start, stride, count, visit),
+            DType::BF16 => all::<TOTAL, bf16>(start, stride, count, visit),
+            DType::F32 => all::<TOTAL, f32>(start, stride, count, visit),
+            DType::F64 => all::<TOTAL, f64>(start, stride, count, visit),
             DType::C64 | DType::C128 => unreachable!("complex keys are ranked by their parts"),
         }
     }
@@ -148,7 +169,9 @@ unsafe fn order_line(task: &kir::Sort, scratch: &mut Scratch, key: impl Fn(usize
         scratch.packed.clear();
         let packed = &mut scratch.packed;
         // SAFETY: the line has `extent` elements, `inner` apart.
-        unsafe { ranks(first, key(0), task.inner, extent, |rank| packed.push(rank << 32 | packed.len() as u64)) };
+        unsafe {
+            ranks::<false>(first, key(0), task.inner, extent, |rank| packed.push(rank << 32 | packed.len() as u64))
+        };
         if extent < RADIX_FROM {
             packed.sort_unstable();
         } else {
@@ -167,7 +190,7 @@ unsafe fn order_line(task: &kir::Sort, scratch: &mut Scratch, key: impl Fn(usize
             // SAFETY: the line has `extent` elements, `inner` apart, each of `parts` parts.
             unsafe {
                 let start = key(i).add(part * real.size());
-                ranks(real, start, task.inner * parts, extent, |rank| scratch.ranks.push(rank));
+                ranks::<false>(real, start, task.inner * parts, extent, |rank| scratch.ranks.push(rank));
             }
             columns += 1;
         }

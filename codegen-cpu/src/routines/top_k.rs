@@ -34,7 +34,7 @@ pub(super) unsafe extern "C" fn top_k(task: &kir::TopK, source: *const u8, value
                 // SAFETY: the row is one of the source's, and the results have k elements for it.
                 unsafe {
                     let elements = (source as *const u8).add(row * extent * size);
-                    ranks(dtype, elements, 1, extent, |rank| {
+                    ranks::<true>(dtype, elements, 1, extent, |rank| {
                         entries.push((rank, Reverse(entries.len() as u32)));
                     });
                     if k < extent {

@@ -19,6 +19,11 @@ pub fn compare<T: ScalarSemantics>(op: Compare, x: T, y: T) -> bool {
     }
 }
 
+/// The total order of IEEE 754: -NaN < -inf < -0 < 0 < inf < NaN.
+pub fn total_compare<T: ScalarSemantics>(x: T, y: T) -> Ordering {
+    x.total_order(y)
+}
+
 /// The order of `sort`: NaN of either sign last, -0 equal to 0, complex numbers lexicographic.
 pub fn sort_compare<T: ScalarSemantics>(x: T, y: T) -> Ordering {
     x.sort_order(y)

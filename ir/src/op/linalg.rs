@@ -93,24 +93,6 @@ impl Linalg {
         }
     }
 
-    /// One line saying what it computes.
-    pub const fn doc(self) -> &'static str {
-        match self {
-            Linalg::Cholesky => "Lower Cholesky factor; NaN where the matrix is not positive definite.",
-            Linalg::TriangularSolve { .. } => "Solution of a triangular system.",
-            Linalg::Lu => "LU factors with partial pivoting, pivots and permutation.",
-            Linalg::Qr { .. } => "QR factorisation: orthonormal columns and an upper triangle.",
-            Linalg::Geqrf => "QR factorisation: R and Householder reflectors.",
-            Linalg::HouseholderProduct => "Product of Householder reflectors.",
-            Linalg::Eigh { .. } => "Eigenvectors and ascending eigenvalues of a Hermitian matrix.",
-            Linalg::Svd { .. } => "Singular values in descending order, and vectors.",
-            Linalg::Eig { .. } => "Eigenvalues of a general matrix, left and right eigenvectors.",
-            Linalg::Schur { .. } => "Schur form and vectors.",
-            Linalg::Hessenberg => "Reduction to Hessenberg form by Householder reflectors.",
-            Linalg::TridiagonalSolve => "Solution of a tridiagonal system.",
-        }
-    }
-
     /// How many leading axes, the same in all operands and results, number independent problems.
     pub fn batch_rank(self, first_operand: &Aval) -> usize {
         first_operand.rank() - if self == Linalg::TridiagonalSolve { 1 } else { 2 }

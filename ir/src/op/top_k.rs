@@ -1,8 +1,7 @@
 //! `top_k`: the greatest elements along the last axis and where they are.
 
-use crate::eval::order::{self, Nan};
 use crate::eval::strided;
-use crate::{Aval, DType, DTypeSet, Result, Tensor, check, ensure};
+use crate::{Aval, DType, DTypeSet, Result, Tensor, check, ensure, math};
 
 const NAME: &str = "top_k";
 
@@ -20,11 +19,13 @@ pub(crate) fn infer(k: usize, inputs: &[Aval]) -> Result<Vec<Aval>> {
 pub(crate) fn eval(k: usize, x: &Tensor) -> Vec<Tensor> {
     let last = x.shape().rank() - 1;
     let length = x.shape()[last];
-    let ranks = order::ranks(x, Nan::Last);
     let mut positions: Vec<usize> = (0..x.shape().size()).collect();
     let mut chosen = Vec::new();
     for lane in positions.chunks_exact_mut(length.max(1)) {
-        lane.sort_by(|&a, &b| ranks[b].cmp(&ranks[a]));
+        with_element!(x.dtype(), T => {
+            let elements = x.as_slice::<T>();
+            lane.sort_by(|&a, &b| math::total_compare(elements[b], elements[a]));
+        });
         chosen.extend_from_slice(&lane[..k]);
     }
     let shape = x.shape().with_extent(last, k);

@@ -118,6 +118,10 @@ fn order(x: Scalar, y: Scalar) -> Ordering {
     with_element!(x.dtype(), T => math::sort_compare::<T>(x.get(), y.get()))
 }
 
+fn total_order(x: Scalar, y: Scalar) -> Ordering {
+    with_element!(x.dtype(), T => math::total_compare::<T>(x.get(), y.get()))
+}
+
 pub(super) fn sort(sort: &Sort, spans: &[(Span, Span)], memory: &mut Memory) {
     for line in 0..sort.outer * sort.inner {
         let first = line / sort.inner * sort.extent * sort.inner + line % sort.inner;
@@ -163,7 +167,7 @@ pub(super) fn top_k(top_k: &TopK, source: Span, values: Span, indices: Span, mem
         let elements: Vec<Scalar> =
             (0..top_k.extent).map(|i| read(memory, source, row * top_k.extent + i, top_k.dtype)).collect();
         let mut order_of: Vec<usize> = (0..top_k.extent).collect();
-        order_of.sort_by(|&i, &j| order(elements[j], elements[i]));
+        order_of.sort_by(|&i, &j| total_order(elements[j], elements[i]));
         for (i, &from) in order_of[..top_k.k].iter().enumerate() {
             write(memory, values, row * top_k.k + i, elements[from]);
             write(memory, indices, row * top_k.k + i, Scalar::new(from as i32));

@@ -1,9 +1,12 @@
 //! Elementwise operations, by name.
 
-use rjax_ir::{Atom, Binary, Compare, Op, Result, Unary};
+use rjax_ir::{Atom, Binary, Compare, Eqn, Op, Result, Scalar, Unary};
 
 use super::{Importer, malformed, unsupported};
 use crate::mlir::Operation;
+
+/// How far back the operations are looked for that JAX writes for one of its own, so that the search stays linear.
+const NEARBY: usize = 256;
 
 /// The unary op of a StableHLO or CHLO name.
 fn unary(name: &str) -> Option<Unary> {
@@ -57,7 +60,6 @@ fn binary(name: &str) -> Option<Binary> {
         "stablehlo.and" => Binary::And,
         "stablehlo.atan2" => Binary::Atan2,
         "stablehlo.complex" => Binary::Complex,
-        "stablehlo.divide" => Binary::Div,
         "stablehlo.maximum" => Binary::Max,
         "stablehlo.minimum" => Binary::Min,
         "stablehlo.multiply" => Binary::Mul,
@@ -109,8 +111,12 @@ impl Importer<'_> {
                 let [pred, on_true, on_false] = inputs[..] else {
                     return Err(malformed(operation, "expected three operands".into()));
                 };
-                self.builder().try_emit(Op::Select, &[pred, on_false, on_true])?[0]
+                match self.complex_extreme(pred, on_true, on_false) {
+                    Some(op) => self.builder().try_emit(Op::Binary(op), &[on_true, on_false])?[0],
+                    None => self.builder().try_emit(Op::Select, &[pred, on_false, on_true])?[0],
+                }
             }
+            "stablehlo.divide" => self.divide(operation)?,
             "stablehlo.clamp" => {
                 let inputs = inputs(self)?;
                 self.builder().try_emit(Op::Clamp, &inputs)?[0]
@@ -123,7 +129,8 @@ impl Importer<'_> {
             "stablehlo.bitcast_convert" => {
                 let x = inputs(self)?[0];
                 let dtype = self.result_aval(operation)?.dtype;
-                if self.builder().dtype(x) == dtype {
+                // The bits of a number do not move with it, also where the dtype stays.
+                if self.builder().dtype(x) == dtype && !dtype.is_float() {
                     x
                 } else {
                     self.builder().try_emit(Op::Bitcast { dtype }, &[x])?[0]
@@ -152,6 +159,67 @@ impl Importer<'_> {
         let inputs = self.values(&operation.operands)?;
         // JAX writes sign and abs of unsigned integers and conj of reals only in generated tests; all are in the tables.
         Ok(Some(self.builder().try_emit(op, &inputs)?))
+    }
+
+    /// A quotient; the reciprocal of a product of equal factors is a power, whose derivative overflows later.
+    fn divide(&mut self, operation: &Operation) -> Result<Atom> {
+        let inputs = self.values(&operation.operands)?;
+        let &[x, y] = &inputs[..] else { return Err(malformed(operation, "expected two operands".into())) };
+        if self.is_float_one(x)
+            && let Some((base, exponent)) = self.factor_power(y, 0)
+            && exponent > 1
+        {
+            return Ok(self.builder().try_emit(Op::IntegerPow { exponent: -exponent }, &[base])?[0]);
+        }
+        Ok(self.builder().try_emit(Op::Binary(Binary::Div), &[x, y])?[0])
+    }
+
+    /// Whether the value is the number one, perhaps repeated.
+    fn is_float_one(&mut self, x: Atom) -> bool {
+        let one = |atom: Atom| matches!(atom, Atom::Lit(value) if value.dtype().is_float() && value == Scalar::one(value.dtype()));
+        one(x) || self.defining(x).is_some_and(|eqn| matches!(eqn.op, Op::BroadcastInDim { .. }) && one(eqn.inputs[0]))
+    }
+
+    /// The equation of the current frame that defines a value.
+    fn defining(&mut self, x: Atom) -> Option<&Eqn> {
+        let v = x.var()?;
+        self.builder().program().eqns.iter().rev().take(NEARBY).find(|eqn| eqn.outputs.contains(&v))
+    }
+
+    /// A product of equal factors as one of them and their number, if it is multiplied as `integer_pow` does; `depth` bounds the search.
+    fn factor_power(&mut self, x: Atom, depth: usize) -> Option<(Atom, i32)> {
+        const DEEPEST: usize = 6;
+        let product =
+            self.defining(x).filter(|eqn| eqn.op == Op::Binary(Binary::Mul)).map(|eqn| (eqn.inputs[0], eqn.inputs[1]));
+        let Some((left, right)) = product.filter(|_| depth < DEEPEST) else { return Some((x, 1)) };
+        let (base, m) = self.factor_power(left, depth + 1)?;
+        let (other, n) = self.factor_power(right, depth + 1)?;
+        (base == other).then_some((base, m + n))
+    }
+
+    /// The maximum or minimum of complex numbers that JAX writes as a selection by a lexicographic comparison.
+    fn complex_extreme(&mut self, pred: Atom, x: Atom, y: Atom) -> Option<Binary> {
+        if !self.builder().dtype(x).is_complex() {
+            return None;
+        }
+        let choice = self.defining(pred).filter(|eqn| eqn.op == Op::Select)?.inputs.clone();
+        let [equal, by_real, by_imaginary] = choice[..] else { return None };
+        let mut parts_compared = |atom: Atom, part: Unary| -> Option<Compare> {
+            let eqn = self.defining(atom)?;
+            let Op::Compare(op) = eqn.op else { return None };
+            let (a, b) = (eqn.inputs[0], eqn.inputs[1]);
+            let mut is_part = |atom: Atom, of: Atom| {
+                self.defining(atom).is_some_and(|eqn| eqn.op == Op::Unary(part) && eqn.inputs[0] == of)
+            };
+            (is_part(a, x) && is_part(b, y)).then_some(op)
+        };
+        let equal = parts_compared(equal, Unary::Real)?;
+        let order = (parts_compared(by_real, Unary::Real)?, parts_compared(by_imaginary, Unary::Imag)?);
+        match (equal, order) {
+            (Compare::Eq, (Compare::Lt, Compare::Lt)) => Some(Binary::Min),
+            (Compare::Eq, (Compare::Gt, Compare::Gt)) => Some(Binary::Max),
+            _ => None,
+        }
     }
 
     fn compare(&mut self, operation: &Operation, total: bool, inputs: &[Atom]) -> Result<Atom> {

@@ -71,7 +71,14 @@ impl Importer<'_> {
                 let given = if lower { a } else { self.adjoint(a) };
                 let l = self.emit(Linalg::Cholesky, &[given])?[0];
                 let info = self.info(l, batch_rank);
-                vec![if lower { l } else { self.adjoint(l) }, info]
+                let factor = if lower { l } else { self.adjoint(l) };
+                // LAPACK leaves the other triangle as it was.
+                let (shape, order) = (self.aval(a).shape, if lower { Compare::Ge } else { Compare::Le });
+                let b = self.builder();
+                let row = b.iota(DType::I32, &shape, batch_rank);
+                let column = b.iota(DType::I32, &shape, batch_rank + 1);
+                let triangle = b.compare(order, row, column);
+                vec![b.select(triangle, factor, a), info]
             }
             "getrf" => {
                 let y = self.emit(Linalg::Lu, &[a])?;

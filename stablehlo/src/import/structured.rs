@@ -180,9 +180,8 @@ impl Importer<'_> {
             ),
             start_index_map: operation.indices("start_index_map")?,
             slice_sizes: operation.indices("slice_sizes")?,
-            // The windows are clamped either way; a promise drops the cotangents of those that were, as JAX does, which clamps
-            // the indices itself where it means to.
-            mode: IndexMode::PromiseInBounds,
+            // StableHLO clamps windows into the operand, and cotangents go where they came from.
+            mode: IndexMode::Clip,
             fill_value: None,
             unique_indices: false,
             indices_are_sorted: operation.flag("indices_are_sorted")?,

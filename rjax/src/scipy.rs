@@ -1,0 +1,3 @@
+//! SciPy's functions, as JAX has them.
+
+pub mod linalg;
