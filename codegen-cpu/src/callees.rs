@@ -16,6 +16,9 @@ pub(crate) const FUNCTIONS: u32 = 0;
 /// Name space of routines: positions in [`Callees::routines`].
 pub(crate) const ROUTINES: u32 = 1;
 
+/// Name space of the wide loops of a kernel, which lie behind its code.
+pub(crate) const WIDE_LOOPS: u32 = 2;
+
 /// The functions that one function calls, each imported once.
 pub(crate) struct Callees {
     convention: CallConv,
@@ -64,6 +67,13 @@ impl Callees {
 
     pub(crate) fn function(&mut self, builder: &mut FunctionBuilder<'_>, id: u32, signature: Signature) -> FuncRef {
         *self.function_refs.entry(id).or_insert_with(|| import(builder, FUNCTIONS, id, signature))
+    }
+
+    /// A wide loop of the kernel.
+    pub(crate) fn wide(&mut self, builder: &mut FunctionBuilder<'_>, index: u32) -> FuncRef {
+        let mut signature = Signature::new(self.convention);
+        signature.params.push(AbiParam::new(I64));
+        import(builder, WIDE_LOOPS, index, signature)
     }
 
     /// Room for two vectors, through which they go to routines.

@@ -15,11 +15,11 @@ use rjax_ir::{Error, ErrorKind, Result};
 use rjax_kernel::kir::{Access, Inst, Kernel, Module, Space, Stmt, View};
 use rjax_runtime::timed;
 
-use crate::callees::{Callees, FUNCTIONS};
+use crate::callees::{Callees, FUNCTIONS, WIDE_LOOPS};
 use crate::executable::{Code, Executable};
 use crate::expand::expand;
 use crate::kernel;
-use crate::routines::Routine;
+use crate::routines::{Routine, library_functions};
 use crate::schedule::{Scheduler, Task, weight};
 use crate::target::{Effort, target};
 
@@ -187,7 +187,8 @@ impl Compiler {
 
     fn run(&mut self, id: u32, job: &Job<'_>, size: usize, listing: Listing) -> Result<Compiled> {
         self.context.clear();
-        let (routines, effort) = match job {
+        let mut wide = Vec::new();
+        let (mut routines, effort) = match job {
             Job::Kernel(kernel, unaliased) => {
                 let isa = target(Effort::Full)?;
                 let mut callees = Callees::new(isa.default_call_conv());
@@ -195,7 +196,7 @@ impl Compiler {
                 self.context.func.signature = Callees::kernel_signature(isa.default_call_conv());
                 let mut builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
                 let kernel = &expand(kernel);
-                kernel::emit(kernel, unaliased, &mut builder, &mut callees)?;
+                wide = kernel::emit(kernel, unaliased, &mut builder, &mut callees)?;
                 builder.finalize(isa.frontend_config());
                 (callees.routines, if size > LONG_KERNEL { Effort::Quick } else { Effort::Full })
             }
@@ -217,23 +218,40 @@ impl Compiler {
         if listing == Listing::Assembly {
             text = compiled.vcode.clone().unwrap_or_default();
         }
-        let calls = compiled.buffer.relocs().iter().map(|reloc| call(reloc, &self.context.func, &routines)).collect();
-        Ok(Compiled {
-            code: compiled.code_buffer().to_vec(),
-            alignment: compiled.buffer.alignment as u64,
-            calls,
-            routines,
-            text,
-        })
+        let mut code = compiled.code_buffer().to_vec();
+        let mut places = Vec::with_capacity(wide.len());
+        let mut calls = Vec::new();
+        for (i, wide_loop) in wide.iter().enumerate() {
+            code.resize(code.len().next_multiple_of(32), 0xcc);
+            places.push(code.len() as Addend);
+            for &(offset, routine) in &wide_loop.calls {
+                let offset = (code.len() + offset) as CodeOffset;
+                calls.push(Call { offset, kind: Reloc::Abs8, addend: 0, callee: Callee::Routine(routine) });
+                routines.push(routine);
+            }
+            code.extend(&wide_loop.code);
+            if listing == Listing::Assembly {
+                text += &format!("; wide loop u{WIDE_LOOPS}:{i}\n{}", wide_loop.text);
+            }
+        }
+        calls.extend(
+            compiled.buffer.relocs().iter().map(|reloc| call(reloc, id, &self.context.func, &routines, &places)),
+        );
+        Ok(Compiled { code, alignment: (compiled.buffer.alignment as u64).max(32), calls, routines, text })
     }
 }
 
-fn call(reloc: &FinalizedMachReloc, function: &Function, routines: &[Routine]) -> Call {
+/// A call in function `id`, whose wide loops begin at `places`.
+fn call(reloc: &FinalizedMachReloc, id: u32, function: &Function, routines: &[Routine], places: &[Addend]) -> Call {
+    let mut addend = reloc.addend;
     let callee = match &reloc.target {
         FinalizedRelocTarget::ExternalName(ExternalName::User(name)) => {
             let name = &function.params.user_named_funcs()[*name];
             if name.namespace == FUNCTIONS {
                 Callee::Function(name.index)
+            } else if name.namespace == WIDE_LOOPS {
+                addend += places[name.index as usize];
+                Callee::Function(id)
             } else {
                 Callee::Routine(routines[name.index as usize])
             }
@@ -242,7 +260,7 @@ fn call(reloc: &FinalizedMachReloc, function: &Function, routines: &[Routine]) -
         FinalizedRelocTarget::ExternalName(ExternalName::TestCase(_) | ExternalName::KnownSymbol(_))
         | FinalizedRelocTarget::Func(_) => unreachable!("the generator makes no such references"),
     };
-    Call { offset: reloc.offset, kind: reloc.kind, addend: reloc.addend, callee }
+    Call { offset: reloc.offset, kind: reloc.kind, addend, callee }
 }
 
 /// Puts the functions into executable memory.
@@ -257,6 +275,9 @@ fn link(module: &Module, functions: &[Compiled]) -> Result<Code> {
         functions.iter().flat_map(|f| &f.routines).map(|&routine| (routine, routine.name())).collect();
     for (routine, name) in &routines {
         builder.symbol(name.as_str(), routine.address());
+    }
+    for (name, address) in library_functions() {
+        builder.symbol(name, address);
     }
     let mut jit = JITModule::new(builder);
     let mut places = Vec::with_capacity(functions.len());

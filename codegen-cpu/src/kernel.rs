@@ -1,6 +1,7 @@
 //! Kernels as Cranelift functions `(arguments, begin, end)`: `arguments` points to one address for each parameter.
 
 mod vector;
+mod wide;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
@@ -9,6 +10,7 @@ use cranelift_frontend::FunctionBuilder;
 use rjax_ir::{Binary, DType, Result, Scalar, ensure};
 use rjax_kernel::kir::{Carry, ComplexOp, Expr, Index, Inst, Kernel, Loop, Order, ParamId, Reg, WhileLoop};
 
+pub(crate) use self::wide::WideLoop;
 use crate::callees::Callees;
 use crate::ops::{Lanes, Ops};
 use crate::routines::Routine;
@@ -16,13 +18,13 @@ use crate::routines::Routine;
 /// Local memory begins at a multiple of this many bytes.
 const LOCAL_ALIGNMENT: i64 = 64;
 
-/// Emits a kernel. `unaliased[p]` says that no launch gives parameter `p`, which is only read, memory that another parameter writes.
+/// Emits a kernel and gives the wide loops that it calls. `unaliased[p]` says that no launch gives parameter `p`, which is only read, memory that another parameter writes.
 pub(crate) fn emit(
     kernel: &Kernel,
     unaliased: &[bool],
     builder: &mut FunctionBuilder<'_>,
     callees: &mut Callees,
-) -> Result<()> {
+) -> Result<Vec<WideLoop>> {
     check(kernel)?;
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
@@ -49,13 +51,14 @@ pub(crate) fn emit(
         depths: vec![0; kernel.registers.len()],
         depth: 0,
         nowhere: None,
+        wide: Vec::new(),
     };
     emitter.define(kernel.range.begin, parameters[1]);
     emitter.define(kernel.range.end, parameters[2]);
     emitter.insts(&kernel.body)?;
     emitter.ops.builder.ins().return_(&[]);
     emitter.ops.builder.seal_all_blocks();
-    Ok(())
+    Ok(emitter.wide)
 }
 
 /// Rejects what the generator cannot emit before anything is emitted.
@@ -125,6 +128,8 @@ struct Emitter<'a, 'b, 'f> {
     depth: u32,
     /// Memory that loads read where their mask is false.
     nowhere: Option<StackSlot>,
+    /// Loops that became functions, which the kernel calls by their positions.
+    wide: Vec<WideLoop>,
 }
 
 impl Emitter<'_, '_, '_> {
@@ -368,6 +373,7 @@ impl Emitter<'_, '_, '_> {
         let inits: Vec<Value> = l.carried.iter().map(|c| self.value(c.init)).collect();
         let trip = l.begin.as_constant().zip(l.end.as_constant()).map(|(begin, end)| (end - begin).max(0));
         match l.order {
+            Order::Vector | Order::VectorReduce if self.wide_loop(l, begin, end, trip, &inits)? => Ok(()),
             Order::Vector | Order::VectorReduce => match self.lanes_of(l) {
                 Some(lanes) if trip.is_none_or(|trip| trip >= lanes.count() as i64) => {
                     self.vector_loop(l, lanes, begin, end, trip, &inits)

@@ -158,3 +158,27 @@ unsafe extern "C" fn conv_task(task: &kir::Conv, lhs: *const u8, rhs: *const u8,
     // SAFETY: the caller's promise.
     unsafe { gemm::conv::conv(task, lhs, rhs, out) }
 }
+
+/// What Cranelift calls where the machine has no instruction for it, by the names that it uses.
+pub(crate) fn library_functions() -> [(&'static str, *const u8); 10] {
+    macro_rules! function {
+        ($name:literal, |$($x:ident),*| $T:ty: $value:expr) => {{
+            extern "C" fn function($($x: $T),*) -> $T {
+                $value
+            }
+            ($name, function as *const u8)
+        }};
+    }
+    [
+        function!("fmaf", |x, y, z| f32: x.mul_add(y, z)),
+        function!("fma", |x, y, z| f64: x.mul_add(y, z)),
+        function!("floorf", |x| f32: x.floor()),
+        function!("floor", |x| f64: x.floor()),
+        function!("ceilf", |x| f32: x.ceil()),
+        function!("ceil", |x| f64: x.ceil()),
+        function!("truncf", |x| f32: x.trunc()),
+        function!("trunc", |x| f64: x.trunc()),
+        function!("nearbyintf", |x| f32: x.round_ties_even()),
+        function!("nearbyint", |x| f64: x.round_ties_even()),
+    ]
+}

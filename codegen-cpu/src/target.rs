@@ -24,6 +24,23 @@ pub(crate) fn target(effort: Effort) -> Result<&'static OwnedTargetIsa> {
     }
 }
 
+/// Whether loops become code for vectors of 256 bits. `RJAX_CPU=portable` says no.
+pub(crate) fn has_wide_vectors() -> bool {
+    #[cfg(all(target_arch = "x86_64", unix))]
+    {
+        static WIDE: OnceLock<bool> = OnceLock::new();
+        *WIDE.get_or_init(|| {
+            let here =
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+            here && std::env::var("RJAX_CPU").as_deref() != Ok("portable")
+        })
+    }
+    #[cfg(not(all(target_arch = "x86_64", unix)))]
+    {
+        false
+    }
+}
+
 fn build(effort: Effort) -> Result<OwnedTargetIsa, String> {
     let (opt_level, allocator) = match effort {
         Effort::Full => ("speed", "backtracking"),

@@ -464,7 +464,7 @@ fn position(l: &Loop, register: Reg) -> Option<Index> {
 }
 
 /// The op of the reduction whose next value this is.
-fn reduction(l: &Loop, next: Reg) -> Option<Binary> {
+pub(super) fn reduction(l: &Loop, next: Reg) -> Option<Binary> {
     l.body.iter().find_map(|inst| match inst {
         Inst::Let { result, value: Expr::Binary(op, ..) } if *result == next => match op {
             Binary::Add | Binary::Mul | Binary::Max | Binary::Min | Binary::And | Binary::Or | Binary::Xor => Some(*op),
@@ -496,7 +496,7 @@ fn reduction(l: &Loop, next: Reg) -> Option<Binary> {
 }
 
 /// The value that leaves every other unchanged, -0 included: -0 + -0 is -0, where 0 + -0 is 0.
-fn identity(op: Binary, dtype: DType) -> Scalar {
+pub(super) fn identity(op: Binary, dtype: DType) -> Scalar {
     match op {
         Binary::Add if dtype.is_float() => Scalar::from_f64(dtype, -0.0),
         Binary::Mul => Scalar::one(dtype),

@@ -1,0 +1,285 @@
+//! Bytes of the few x86-64 instructions that wide loops are made of.
+
+/// A general register by its number.
+pub(super) type Gpr = u8;
+pub(super) const RAX: Gpr = 0;
+pub(super) const RCX: Gpr = 1;
+pub(super) const RSP: Gpr = 4;
+pub(super) const RDI: Gpr = 7;
+pub(super) const R11: Gpr = 11;
+
+/// Conditions of jumps.
+pub(super) const EQUAL: u8 = 4;
+pub(super) const NOT_EQUAL: u8 = 5;
+pub(super) const LESS_OR_EQUAL: u8 = 14;
+pub(super) const GREATER: u8 = 15;
+
+/// The last operand of an instruction: a register or memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Operand {
+    /// A vector register.
+    Register(u8),
+    /// `[base + displacement]`.
+    Base(Gpr, i32),
+    /// `[base + rcx * size + displacement]`.
+    Element { base: Gpr, size: u8, displacement: i32 },
+    /// An entry of the table of constants.
+    Constant(usize),
+}
+
+/// How the operands of a vector instruction are laid out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    /// Result, first operand, second operand.
+    Three,
+    /// Result and one operand.
+    Two,
+    /// Result and operand, with an extension of the opcode and an amount.
+    Shift(u8),
+    /// Result, operand if the mask is clear, operand if it is set, mask.
+    Blend,
+    /// The result is one of three operands. The opcode is that of the 132 form.
+    Fused,
+}
+
+/// A vector instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Opcode {
+    pub(super) name: &'static str,
+    /// 1: 0F, 2: 0F38, 3: 0F3A.
+    pub(super) map: u8,
+    /// 0: none, 1: 66, 2: F3, 3: F2.
+    pub(super) prefix: u8,
+    pub(super) wide_bit: bool,
+    pub(super) code: u8,
+    pub(super) form: Form,
+    pub(super) commutes: bool,
+    /// On the low 128 bits.
+    pub(super) half: bool,
+}
+
+impl Opcode {
+    pub(super) const fn new(name: &'static str, map: u8, prefix: u8, code: u8, form: Form) -> Opcode {
+        Opcode { name, map, prefix, wide_bit: false, code, form, commutes: false, half: false }
+    }
+
+    pub(super) const fn commuting(self) -> Opcode {
+        Opcode { commutes: true, ..self }
+    }
+
+    pub(super) const fn wide(self) -> Opcode {
+        Opcode { wide_bit: true, ..self }
+    }
+
+    pub(super) const fn low(self) -> Opcode {
+        Opcode { half: true, ..self }
+    }
+}
+
+/// A place that the distance to a constant goes to, and where its instruction ends.
+struct ConstantUse {
+    at: usize,
+    end: usize,
+    constant: usize,
+}
+
+/// A place in the code, possibly later, that jumps go to.
+#[derive(Clone, Copy)]
+pub(super) struct Label(usize);
+
+/// Machine code in the making.
+#[derive(Default)]
+pub(super) struct Assembler {
+    pub(super) code: Vec<u8>,
+    /// What was emitted, one instruction a line.
+    pub(super) text: String,
+    uses: Vec<ConstantUse>,
+    labels: Vec<Option<usize>>,
+    jumps: Vec<(usize, Label)>,
+}
+
+impl Assembler {
+    fn line(&mut self, text: std::fmt::Arguments<'_>) {
+        use std::fmt::Write;
+        writeln!(self.text, "  {text}").expect("strings grow");
+    }
+
+    pub(super) fn label(&mut self) -> Label {
+        self.labels.push(None);
+        Label(self.labels.len() - 1)
+    }
+
+    pub(super) fn place(&mut self, label: Label) {
+        self.labels[label.0] = Some(self.code.len());
+        use std::fmt::Write;
+        writeln!(self.text, "wide{}:", label.0).expect("strings grow");
+    }
+
+    /// A jump where a condition holds.
+    pub(super) fn jump_if(&mut self, condition: u8, label: Label) {
+        let name = match condition {
+            EQUAL => "e",
+            NOT_EQUAL => "ne",
+            LESS_OR_EQUAL => "le",
+            GREATER => "g",
+            _ => unreachable!("no other condition is used"),
+        };
+        self.line(format_args!("j{name} wide{}", label.0));
+        self.code.extend([0x0f, 0x80 | condition]);
+        self.distance(label);
+    }
+
+    pub(super) fn jump(&mut self, label: Label) {
+        self.line(format_args!("jmp wide{}", label.0));
+        self.code.push(0xe9);
+        self.distance(label);
+    }
+
+    fn distance(&mut self, label: Label) {
+        self.jumps.push((self.code.len(), label));
+        self.code.extend([0; 4]);
+    }
+
+    /// The bytes that name the operands. `immediate` bytes follow.
+    fn operands(&mut self, register: u8, operand: Operand, immediate: usize) {
+        let reg = (register & 7) << 3;
+        match operand {
+            Operand::Register(r) => self.code.push(0xc0 | reg | (r & 7)),
+            Operand::Base(base, displacement) => {
+                self.code.push(0x80 | reg | (base & 7));
+                if base & 7 == RSP {
+                    self.code.push(0x24);
+                }
+                self.code.extend(displacement.to_le_bytes());
+            }
+            Operand::Element { base, size, displacement } => {
+                self.code.push(0x80 | reg | 4);
+                self.code.push((size.trailing_zeros() as u8) << 6 | RCX << 3 | (base & 7));
+                self.code.extend(displacement.to_le_bytes());
+            }
+            Operand::Constant(constant) => {
+                self.code.push(reg | 5);
+                let at = self.code.len();
+                self.uses.push(ConstantUse { at, end: at + 4 + immediate, constant });
+                self.code.extend([0; 4]);
+            }
+        }
+    }
+
+    /// The number of the register that names an operand's high bit.
+    fn base_of(operand: Operand) -> u8 {
+        match operand {
+            Operand::Register(r) => r,
+            Operand::Base(base, _) | Operand::Element { base, .. } => base,
+            Operand::Constant(_) => 0,
+        }
+    }
+
+    /// A vector instruction: `reg`, `second` and `operand` as the encoding has them.
+    pub(super) fn vector(&mut self, op: Opcode, reg: u8, second: u8, operand: Operand, immediate: Option<u8>) {
+        let high = |r: u8| (!r >> 3) & 1;
+        self.code.push(0xc4);
+        self.code.push(high(reg) << 7 | 1 << 6 | high(Assembler::base_of(operand)) << 5 | op.map);
+        self.code.push((op.wide_bit as u8) << 7 | (!second & 15) << 3 | (!op.half as u8) << 2 | op.prefix);
+        self.code.push(op.code);
+        self.operands(reg, operand, immediate.is_some() as usize);
+        self.code.extend(immediate);
+        let kind = if op.half { "xmm" } else { "ymm" };
+        let immediate = immediate.map_or(String::new(), |i| format!(", {i}"));
+        let operand = Shown(operand, kind);
+        match op.form {
+            Form::Two => self.line(format_args!("{} {kind}{reg}, {operand}{immediate}", op.name)),
+            Form::Shift(_) => self.line(format_args!("{} {kind}{second}, {operand}{immediate}", op.name)),
+            Form::Three | Form::Blend => {
+                self.line(format_args!("{} {kind}{reg}, {kind}{second}, {operand}{immediate}", op.name));
+            }
+            Form::Fused => {
+                let order = ["132", "213", "231"][(op.code >> 4) as usize - 9];
+                let name = op.name.replace("132", order);
+                self.line(format_args!("{name} {kind}{reg}, {kind}{second}, {operand}"));
+            }
+        }
+    }
+
+    /// An instruction on 64-bit general registers, `opcode reg, operand`.
+    pub(super) fn general(&mut self, name: &str, opcode: &[u8], register: Gpr, operand: Operand, immediate: &[u8]) {
+        self.code.push(0x48 | (register >> 3) << 2 | (Assembler::base_of(operand) >> 3));
+        self.code.extend(opcode);
+        self.operands(register, operand, immediate.len());
+        self.code.extend(immediate);
+        let mut bytes = [0; 4];
+        bytes[..immediate.len()].copy_from_slice(immediate);
+        let (register, operand) = (GENERAL[register as usize], Shown(operand, ""));
+        match immediate {
+            [] => self.line(format_args!("{name} {register}, {operand}")),
+            // One of the opcodes that an extension in the place of the register tells apart, or three operands.
+            [..] if name == "imul" => {
+                self.line(format_args!("imul {register}, {operand}, {}", i32::from_le_bytes(bytes)))
+            }
+            [..] => self.line(format_args!("{name} {operand}, {}", i32::from_le_bytes(bytes))),
+        }
+    }
+
+    /// Moves an element of 1, 2, 4 or 8 bytes between memory and rax.
+    pub(super) fn element(&mut self, size: usize, load: bool, operand: Operand) {
+        if size == 2 {
+            self.code.push(0x66);
+        }
+        let wide = if size == 8 { 8 } else { 0 };
+        self.code.push(0x40 | wide | (Assembler::base_of(operand) >> 3));
+        self.code.push(if load { 0x8a } else { 0x88 } | (size != 1) as u8);
+        self.operands(RAX, operand, 0);
+        let operand = Shown(operand, "");
+        if load {
+            self.line(format_args!("mov rax:{size}, {operand}"));
+        } else {
+            self.line(format_args!("mov {operand}, rax:{size}"));
+        }
+    }
+
+    pub(super) fn bytes(&mut self, name: &str, bytes: &[u8]) {
+        self.code.extend(bytes);
+        self.line(format_args!("{name}"));
+    }
+
+    /// Puts in the distances and appends the constants, 32 bytes each.
+    pub(super) fn finish(mut self, constants: &[[u64; 4]]) -> (Vec<u8>, String) {
+        for (at, label) in std::mem::take(&mut self.jumps) {
+            let target = self.labels[label.0].expect("placed before the end");
+            self.code[at..at + 4].copy_from_slice(&(target as i32 - (at as i32 + 4)).to_le_bytes());
+        }
+        self.code.resize(self.code.len().next_multiple_of(32), 0xcc);
+        let table = self.code.len();
+        for used in &self.uses {
+            let distance = (table + 32 * used.constant) as i32 - used.end as i32;
+            self.code[used.at..used.at + 4].copy_from_slice(&distance.to_le_bytes());
+        }
+        for (i, constant) in constants.iter().enumerate() {
+            constant.iter().for_each(|word| self.code.extend(word.to_le_bytes()));
+            let [a, b, c, d] = constant;
+            self.line(format_args!("constant{i}: {d:016x}{c:016x}{b:016x}{a:016x}"));
+        }
+        (self.code, self.text)
+    }
+}
+
+/// The general registers by number.
+const GENERAL: [&str; 16] =
+    ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+
+/// An operand, and what vector registers are called; nothing for general ones.
+struct Shown(Operand, &'static str);
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Operand::Register(r) if self.1.is_empty() => f.write_str(GENERAL[r as usize]),
+            Operand::Register(r) => write!(f, "{}{r}", self.1),
+            Operand::Base(base, displacement) => write!(f, "[{} + {displacement}]", GENERAL[base as usize]),
+            Operand::Element { base, size, displacement } => {
+                write!(f, "[{} + {size}*rcx + {displacement}]", GENERAL[base as usize])
+            }
+            Operand::Constant(constant) => write!(f, "[constant{constant}]"),
+        }
+    }
+}
