@@ -129,7 +129,7 @@ pub struct Run {
     /// Where to write the outputs `out0`, `out1`, …; without it they are printed.
     #[arg(long, value_name = "OUT.npz")]
     pub outputs: Option<String>,
-    /// What to run on: `interp`, `cpu`.
+    /// What to run on: `interp`, `cpu`, or `pjrt:PATH` with a PJRT plugin.
     #[arg(long, value_name = "D", default_value = "cpu")]
     pub device: String,
     /// How often to run and time the program.
@@ -169,7 +169,7 @@ pub struct Check {
     /// Folders of cases (with a `manifest.jsonl`, or of StableHLO files that check themselves), or single files.
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<String>,
-    /// What to run on: `interp`, `cpu`.
+    /// What to run on: `interp`, `cpu`, or `pjrt:PATH` with a PJRT plugin.
     #[arg(long, value_name = "D", default_value = "cpu")]
     pub device: String,
     /// What to ask of each case.

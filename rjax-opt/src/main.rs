@@ -12,6 +12,7 @@ mod npy;
 mod npz;
 mod ops;
 mod pipeline;
+mod pjrt;
 mod read;
 mod run;
 mod transform;

@@ -7,6 +7,7 @@ use rjax_ir::{Aval, Interpreter, Program, Shape, Tensor};
 use rjax_runtime::{Buffer, Device, pool_stats, set_threads, threads};
 
 use crate::args::Run;
+use crate::pjrt::{Plugged, pjrt_path};
 use crate::{Result, npz, pipeline, read, write_output};
 
 /// Reads the inputs, runs the program, writes or prints the outputs.
@@ -15,7 +16,9 @@ pub fn run(options: &Run) -> Result<()> {
         return Err("--repeat: expected at least 1, found 0".to_string());
     }
     use_threads(options.threads)?;
-    let device = Device::parse(&options.device).map_err(|e| e.to_string())?;
+    let plugged = pjrt_path(&options.device)?.map(|path| Plugged::new(&path)).transpose()?;
+    let device =
+        if plugged.is_some() { Device::Cpu } else { Device::parse(&options.device).map_err(|e| e.to_string())? };
     let file = options.source.file.as_deref().expect("clap requires FILE");
     let program = read::program(file)?;
     let stored = options.inputs.as_deref().map_or(Ok(vec![]), npz::read)?;
@@ -23,9 +26,10 @@ pub fn run(options: &Run) -> Result<()> {
     let lanes = options.source.transforms.lanes(&shapes, options.source.batch_size)?;
     let program = read::transformed(&options.source, program, &lanes)?;
     let inputs = check_inputs(&program, stored, options.inputs.as_deref())?;
-    let (outputs, report) = match device {
-        Device::Interpreter => interpret(&program, &inputs, options)?,
-        Device::Cpu => compiled(&program, &inputs, options)?,
+    let (outputs, report) = match (&plugged, device) {
+        (Some(plugged), _) => plugged_in(plugged, &program, &inputs, options)?,
+        (None, Device::Interpreter) => interpret(&program, &inputs, options)?,
+        (None, Device::Cpu) => compiled(&program, &inputs, options)?,
     };
     if let Some(path) = &options.outputs {
         npz::write(path, &outputs)?;
@@ -67,7 +71,7 @@ pub fn check_inputs(program: &Program, stored: Vec<npz::Stored>, path: Option<&s
 
 /// What `--json` prints.
 pub struct Report {
-    device: Device,
+    device: String,
     /// From the program to something callable.
     pub compile_ms: f64,
     /// One entry for each repeat.
@@ -107,8 +111,14 @@ fn interpret(program: &Program, inputs: &[Tensor], options: &Run) -> Result<(Vec
         outputs = once()?;
         run_ms.push(start.elapsed().as_secs_f64() * 1e3);
     }
-    let report =
-        Report { device: Device::Interpreter, compile_ms: 0.0, run_ms, kernels: 0, peak_bytes: None, threads: 1 };
+    let report = Report {
+        device: Device::Interpreter.to_string(),
+        compile_ms: 0.0,
+        run_ms,
+        kernels: 0,
+        peak_bytes: None,
+        threads: 1,
+    };
     Ok((outputs, report))
 }
 
@@ -148,7 +158,7 @@ pub fn compiled(program: &Program, inputs: &[Tensor], options: &Run) -> Result<(
         })
         .collect();
     let report = Report {
-        device: Device::Cpu,
+        device: Device::Cpu.to_string(),
         compile_ms,
         run_ms,
         kernels: executable.kernels(),
@@ -156,4 +166,33 @@ pub fn compiled(program: &Program, inputs: &[Tensor], options: &Run) -> Result<(
         threads: threads(),
     };
     Ok((outputs, report))
+}
+
+/// Compiles with a plugin and runs on its first device; times are from arrays on the device to arrays on the device.
+fn plugged_in(plugged: &Plugged, program: &Program, inputs: &[Tensor], options: &Run) -> Result<(Vec<Tensor>, Report)> {
+    if !options.donate.is_empty() {
+        return Err("--donate: inputs cannot be donated to a plugin's device yet".to_string());
+    }
+    let start = Instant::now();
+    let executable = plugged.compile(program)?;
+    let compile_ms = start.elapsed().as_secs_f64() * 1e3;
+    let message = |e: rjax_ir::Error| e.to_string();
+    let upload = |x: &Tensor| plugged.client().upload(x, 0).map_err(message);
+    let buffers = inputs.iter().map(upload).collect::<Result<Vec<_>>>()?;
+    let given: Vec<_> = buffers.iter().collect();
+    let (mut outputs, mut run_ms) = (vec![], vec![]);
+    for step in 0..options.warmup + options.repeat {
+        let start = Instant::now();
+        outputs = executable.execute(&given).map_err(message)?;
+        for output in &outputs {
+            output.wait().map_err(message)?;
+        }
+        if step >= options.warmup {
+            run_ms.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    let outputs = outputs.iter().map(|buffer| buffer.download().map_err(message)).collect::<Result<_>>()?;
+    let platform = plugged.client().platform().map_err(message)?;
+    let device = format!("pjrt:{platform}");
+    Ok((outputs, Report { device, compile_ms, run_ms, kernels: 0, peak_bytes: None, threads: threads() }))
 }

@@ -27,6 +27,7 @@ pub mod debug;
 pub mod device;
 mod error;
 pub mod fun;
+pub mod import;
 pub mod lax;
 pub mod nn;
 pub mod numpy;

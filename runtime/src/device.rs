@@ -79,7 +79,7 @@ pub fn devices() -> Vec<DeviceReport> {
         DeviceReport { name: "interp", device: Ok((Device::Interpreter, interp)) },
         DeviceReport { name: "cuda", device: Err("this version of rjax has no CUDA backend".into()) },
         DeviceReport { name: "rocm", device: Err("this version of rjax has no ROCm backend".into()) },
-        DeviceReport { name: "pjrt", device: Err("this version of rjax has no PJRT client".into()) },
+        DeviceReport { name: "pjrt", device: Err("no plugin is named: use pjrt:PATH, or set RJAX_PJRT_PLUGIN".into()) },
     ]
 }
 

@@ -107,7 +107,7 @@ struct Exporter<'a> {
 #[derive(Default)]
 struct Block {
     operations: Vec<Operation>,
-    /// Constants that stand in this block or in one around it.
+    /// Constants that stand in this block.
     constants: HashMap<(Scalar, Shape), Value>,
 }
 
@@ -196,12 +196,11 @@ impl Exporter<'_> {
     /// A region whose arguments have these types; `write` returns what it returns.
     fn region(
         &mut self,
-        outer: &Block,
         arguments: &[Aval],
         write: impl FnOnce(&mut Self, &mut Block, &[Value]) -> Result<Vec<Value>>,
     ) -> Result<Region> {
         let arguments: Vec<Value> = arguments.iter().map(|aval| self.fresh(tensor_type(aval))).collect();
-        let mut block = Block { operations: vec![], constants: outer.constants.clone() };
+        let mut block = Block::default();
         let outputs = write(self, &mut block, &arguments)?;
         self.terminator(&mut block, &outputs);
         Ok(Region { arguments, operations: block.operations })
@@ -209,11 +208,11 @@ impl Exporter<'_> {
 
     /// The region of a reducer or comparator, which may use nothing from outside.
     fn closed_region(&mut self, program: &Program) -> Result<Region> {
-        self.region(&Block::default(), &program.in_avals(), |e, block, inputs| e.inline(block, program, inputs))
+        self.region(&program.in_avals(), |e, block, inputs| e.inline(block, program, inputs))
     }
 
     fn function_body(&mut self, program: &Program) -> Result<Region> {
-        self.region(&Block::default(), &program.in_avals(), |e, block, inputs| e.inline(block, program, inputs))
+        self.region(&program.in_avals(), |e, block, inputs| e.inline(block, program, inputs))
     }
 
     /// Writes a program's equations into a block and returns its outputs.

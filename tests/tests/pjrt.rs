@@ -84,8 +84,15 @@ fn samples_compile_for_tpu() {
 /// Runs a check over the chosen samples, prints the count, and fails with the first failures.
 fn report(check: impl Fn(&Sample) -> Result<(), String>) {
     let chosen = chosen();
+    // A plugin that gives up takes this process with it, and then the last name is the one to look at.
+    let trace = std::env::var_os("RJAX_PJRT_TRACE").is_some();
     let failed: Vec<String> = chosen
         .iter()
+        .inspect(|sample| {
+            if trace {
+                eprintln!("{}", sample.name);
+            }
+        })
         .filter_map(|sample| check(sample).err().map(|e| format!("{}\n    {}", sample.name, e.replace('\n', "\n    "))))
         .collect();
     println!("{} of {} samples passed", chosen.len() - failed.len(), chosen.len());

@@ -12,33 +12,40 @@ use rjax_runtime::{Device, threads};
 use super::harness::Row;
 use super::{Kind, Outcome, Verdict, selfcheck};
 use crate::args::Source;
+use crate::pjrt::{Plugged, pjrt_path};
 use crate::transform::Transforms;
 use crate::{Result, pipeline};
 
 /// The device of a run.
-pub struct Target {
-    device: Device,
-    /// Threads for the kernels of one case.
-    threads: usize,
+pub enum Target {
+    Interpreter,
+    /// With the number of threads for the kernels of one case.
+    Cpu(usize),
+    Pjrt(Plugged),
 }
 
 impl Target {
     /// The device with this name; cases that run side by side share the threads.
     pub fn parse(name: &str, jobs: Option<usize>) -> Result<Target> {
-        let device = Device::parse(name).map_err(|e| e.to_string())?;
-        let threads = if jobs == Some(1) { threads() } else { 1 };
-        Ok(Target { device, threads })
+        if let Some(path) = pjrt_path(name)? {
+            return Plugged::new(&path).map(Target::Pjrt);
+        }
+        Ok(match Device::parse(name).map_err(|e| e.to_string())? {
+            Device::Interpreter => Target::Interpreter,
+            Device::Cpu => Target::Cpu(if jobs == Some(1) { threads() } else { 1 }),
+        })
     }
 
     /// The outputs of a program.
     pub fn execute(&self, program: &Program, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-        match self.device {
-            Device::Interpreter => eval(program, inputs).map_err(|e| e.to_string()),
-            Device::Cpu => {
+        match self {
+            Target::Interpreter => eval(program, inputs).map_err(|e| e.to_string()),
+            Target::Cpu(threads) => {
                 let module = pipeline::module(&untransformed(), program, &[])?;
-                let executable = compile(&module, &Options { threads: self.threads }).map_err(|e| e.to_string())?;
+                let executable = compile(&module, &Options { threads: *threads }).map_err(|e| e.to_string())?;
                 executable.call(inputs).map_err(|e| e.to_string())
             }
+            Target::Pjrt(plugged) => plugged.compile(program)?.call(inputs).map_err(|e| e.to_string()),
         }
     }
 }

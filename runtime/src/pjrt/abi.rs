@@ -183,6 +183,7 @@ arguments! {
         dst_size: usize,
         event: Handle,
     }
+    72 "PJRT_Buffer_ReadyEvent" BufferReadyEvent { buffer: Handle, event: Handle }
     82 "PJRT_TopologyDescription_Create" TopologyCreate {
         topology_name: *const c_char,
         topology_name_size: usize,

@@ -8,7 +8,7 @@ use rjax_ir::{Aval, DType, Result, Tensor, bail, ensure};
 
 use super::Plugin;
 use super::abi::{
-    BufferDestroy, BufferDimensions, BufferElementType, BufferFromHostBuffer, BufferToHostBuffer,
+    BufferDestroy, BufferDimensions, BufferElementType, BufferFromHostBuffer, BufferReadyEvent, BufferToHostBuffer,
     ClientAddressableDevices, ClientCompile, ClientCreate, ClientDestroy, ClientPlatformName, DeserializeAndLoad,
     ExecutableDestroy, ExecutableNumOutputs, ExecuteOptions, Handle, LoadedExecutableDestroy, LoadedExecutableExecute,
     LoadedExecutableGetExecutable, MemoryLayout, Padded, Program, Tiled,
@@ -215,6 +215,15 @@ impl DeviceBuffer {
     /// Dtype and shape.
     pub fn aval(&self) -> &Aval {
         &self.aval
+    }
+
+    /// Waits until the array is there.
+    pub fn wait(&self) -> Result<()> {
+        let plugin = self.client.inner.plugin;
+        let mut ready = Padded::<BufferReadyEvent>::new();
+        ready.arguments.buffer = self.buffer;
+        plugin.call(&mut ready)?;
+        plugin.wait(ready.arguments.event)
     }
 
     /// Copies the array to the host, after what computes it is done.

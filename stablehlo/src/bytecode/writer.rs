@@ -450,7 +450,9 @@ impl<'a> Writer<'a> {
                 let tensor = operation.dense(name)?;
                 let element = operation.results.first().map(|&result| self.module.value_type(result));
                 match element {
-                    Some(Type::Tensor { element, .. }) => self.vhlo_tensor(tensor, &element.clone()),
+                    Some(Type::Tensor { element: ElementType::Index, .. }) if tensor.dtype() == DType::I64 => {
+                        self.vhlo_tensor(tensor, &ElementType::Index)
+                    }
                     _ => self.vhlo_tensor(tensor, &ElementType::DType(tensor.dtype())),
                 }
             }

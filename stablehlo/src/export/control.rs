@@ -1,4 +1,5 @@
-//! Control flow. What programs inside ops take as constants, regions take from outside.
+//! Control flow. Branches use the values around them; loops carry what they use, since some consumers do not take values from
+//! outside into loops.
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ impl Exporter<'_> {
         let index = self.simple(block, "clamp", &[first, index, last], &Aval::scalar(DType::I32));
         let mut regions = vec![];
         for branch in branches {
-            regions.push(self.region(block, &[], |e, block, _| e.inline(block, branch, operands))?);
+            regions.push(self.region(&[], |e, block, _| e.inline(block, branch, operands))?);
         }
         Ok(self.operation(block, "case", &[index], vec![], regions, results))
     }
@@ -37,15 +38,17 @@ impl Exporter<'_> {
         operands: &[Value],
         inputs: &[Aval],
     ) -> Result<Vec<Value>> {
-        let (cond_consts, rest) = operands.split_at(while_loop.cond_nconsts);
-        let (body_consts, carry) = rest.split_at(while_loop.body_nconsts);
-        let carried = &inputs[inputs.len() - carry.len()..];
-        let part = |e: &mut Self, program: &Program, consts: &[Value]| {
-            e.region(block, carried, |e, block, arguments| e.inline(block, program, &[consts, arguments].concat()))
-        };
-        let cond = part(self, &while_loop.cond, cond_consts)?;
-        let body = part(self, &while_loop.body, body_consts)?;
-        Ok(self.operation(block, "while", carry, vec![], vec![cond, body], carried))
+        let consts = while_loop.cond_nconsts + while_loop.body_nconsts;
+        let cond = self.region(inputs, |e, block, arguments| {
+            let given = [&arguments[..while_loop.cond_nconsts], &arguments[consts..]].concat();
+            e.inline(block, &while_loop.cond, &given)
+        })?;
+        let body = self.region(inputs, |e, block, arguments| {
+            let next = e.inline(block, &while_loop.body, &arguments[while_loop.cond_nconsts..])?;
+            Ok([&arguments[..consts], &next].concat())
+        })?;
+        let results = self.operation(block, "while", operands, vec![], vec![cond, body], inputs);
+        Ok(results[consts..].to_vec())
     }
 
     /// A loop that counts the steps, takes a row of each scanned operand and puts a row into each stacked result.
@@ -68,16 +71,23 @@ impl Exporter<'_> {
         let counter = Aval::scalar(DType::I32);
         let i32 = |value: usize| Scalar::from_i64(DType::I32, value as i64);
         let start = self.scalar(block, i32(0));
-        let avals: Vec<Aval> = std::iter::once(counter.clone())
-            .chain(inputs[scan.num_consts..scan.num_consts + scan.num_carry].iter().cloned())
-            .chain(stacked.iter().cloned())
+        // The step, the constants, the scanned arrays, what is carried, and the results so far.
+        let (carried, scanned) = inputs[scan.num_consts..].split_at(scan.num_carry);
+        let avals: Vec<Aval> = std::iter::once(&counter)
+            .chain(&inputs[..scan.num_consts])
+            .chain(scanned)
+            .chain(carried)
+            .chain(stacked)
+            .cloned()
             .collect();
-        let cond = self.region(block, &avals, |e, block, arguments| {
+        let fixed = 1 + scan.num_consts + xs.len();
+        let cond = self.region(&avals, |e, block, arguments| {
             let limit = e.scalar(block, i32(scan.length));
             Ok(vec![e.compare(block, Compare::Lt, arguments[0], limit)])
         })?;
-        let body = self.region(block, &avals, |e, block, arguments| {
-            let (carry, ys) = arguments[1..].split_at(scan.num_carry);
+        let body = self.region(&avals, |e, block, arguments| {
+            let (consts, xs) = arguments[1..fixed].split_at(scan.num_consts);
+            let (carry, ys) = arguments[fixed..].split_at(scan.num_carry);
             let mut step = arguments[0];
             if scan.reverse {
                 let last = e.scalar(block, i32(scan.length - 1));
@@ -97,6 +107,7 @@ impl Exporter<'_> {
             let outputs = e.inline(block, &scan.body, &given)?;
             let one = e.scalar(block, i32(1));
             let mut next = vec![e.simple(block, "add", &[arguments[0], one], &counter)];
+            next.extend_from_slice(&arguments[1..fixed]);
             next.extend_from_slice(&outputs[..scan.num_carry]);
             for (&all, &y) in ys.iter().zip(&outputs[scan.num_carry..]) {
                 let aval = e.aval(all);
@@ -106,8 +117,8 @@ impl Exporter<'_> {
             }
             Ok(next)
         })?;
-        let operands = [&[start], carry, &ys].concat();
+        let operands = [&[start], consts, xs, carry, &ys].concat();
         let outputs = self.operation(block, "while", &operands, vec![], vec![cond, body], &avals);
-        Ok(outputs[1..].to_vec())
+        Ok(outputs[fixed..].to_vec())
     }
 }

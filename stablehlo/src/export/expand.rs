@@ -61,6 +61,12 @@ pub(super) fn expand(op: &Op, inputs: &[Aval], results: &[Aval]) -> Result<Optio
             vec![b.zeros(&results[0])]
         }
         Op::Reduce { axes, .. } if axes.is_empty() => vec![x[0]],
+        // XLA gives up on windows without axes. There is one window, and it holds the one element.
+        Op::SelectAndScatterAdd(_) if results[0].rank() == 0 => vec![x[0]],
+        Op::GeneralReduceWindow { body, .. } if results[0].rank() == 0 => {
+            let (operands, inits) = x.split_at(x.len() / 2);
+            b.inline(body, &[inits, operands].concat())
+        }
         Op::ArgReduce(arg) => vec![arg_reduce(&mut b, arg, x[0])],
         Op::Cumulative(cumulative) => vec![expand_cumulative(&mut b, cumulative, x[0])],
         Op::DotGeneral(dot) => match expand_dot(&mut b, dot, &x) {

@@ -29,7 +29,7 @@ impl Exporter<'_> {
     /// A region that applies one binary op to two scalars.
     pub(super) fn combiner(&mut self, op: Binary, dtype: DType) -> Result<Region> {
         let scalar = Aval::scalar(dtype);
-        self.region(&Block::default(), &[scalar.clone(), scalar.clone()], |e, block, arguments| {
+        self.region(&[scalar.clone(), scalar.clone()], |e, block, arguments| {
             Ok(vec![e.simple(block, elementwise::binary(op), arguments, &scalar)])
         })
     }
@@ -129,7 +129,7 @@ impl Exporter<'_> {
         }
         let scalar = Aval::scalar(dtype);
         let order = if select.largest { Compare::Ge } else { Compare::Le };
-        let better = self.region(&Block::default(), &[scalar.clone(), scalar], |e, block, arguments| {
+        let better = self.region(&[scalar.clone(), scalar], |e, block, arguments| {
             Ok(vec![e.compare(block, order, arguments[0], arguments[1])])
         })?;
         let add = self.combiner(Binary::Add, dtype)?;
@@ -190,7 +190,7 @@ impl Exporter<'_> {
     ) -> Result<Vec<Value>> {
         let arguments: Vec<Aval> =
             inputs.iter().flat_map(|aval| [Aval::scalar(aval.dtype), Aval::scalar(aval.dtype)]).collect();
-        let comparator = self.region(&Block::default(), &arguments, |e, block, arguments| {
+        let comparator = self.region(&arguments, |e, block, arguments| {
             let mut pairs = vec![];
             for operand in arguments.chunks_exact(2).take(sort.num_keys) {
                 let (x, y) = (e.sort_keys(block, operand[0]), e.sort_keys(block, operand[1]));
@@ -222,7 +222,7 @@ impl Exporter<'_> {
         let scalar = Aval::scalar(aval.dtype);
         let position = Aval::scalar(DType::I32);
         let arguments = [scalar.clone(), scalar, position.clone(), position];
-        let comparator = self.region(&Block::default(), &arguments, |e, block, arguments| {
+        let comparator = self.region(&arguments, |e, block, arguments| {
             let (x, y) = (e.sort_key(block, arguments[0]), e.sort_key(block, arguments[1]));
             Ok(vec![e.before(block, y, x)])
         })?;

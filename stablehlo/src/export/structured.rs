@@ -184,7 +184,7 @@ impl Exporter<'_> {
         let x = self.convert(block, operands[0], dtype);
         let updates = self.convert(block, operands[2], dtype);
         let scalar = Aval::scalar(dtype);
-        let body = self.region(&Block::default(), &[scalar.clone(), scalar.clone()], |e, block, arguments| {
+        let body = self.region(&[scalar.clone(), scalar.clone()], |e, block, arguments| {
             Ok(vec![match scatter.combiner.binary() {
                 Some(op) => e.simple(block, elementwise::binary(op), arguments, &scalar),
                 None => arguments[1],

@@ -227,8 +227,9 @@ impl Printer<'_> {
             }
             _ => {}
         }
-        let one_type = operands.iter().chain(results).all(|&value| self.ty(value) == self.ty(results[0]));
-        if ONE_TYPE.contains(&name) && !results.is_empty() && one_type {
+        if let (true, [result]) = (ONE_TYPE.contains(&name), &results[..])
+            && operands.iter().all(|&operand| self.ty(operand) == self.ty(*result))
+        {
             return format!(" : {}", self.types(results));
         }
         if name == "reduce_precision" {

@@ -1,0 +1,45 @@
+#!/bin/sh
+# Shows what rjax writes to the programs that read StableHLO: jaxlib's parser and verifier, XLA:CPU behind two PJRT plugins
+# of different age, and libtpu's compiler. Everything comes from PyPI into a folder of its own.
+#
+#   tests/consumers.sh [FOLDER]        default: target/consumers
+#
+# Where PyPI cannot be reached it says that it skipped; with RJAX_REQUIRE_CONSUMERS=1, as CI sets it, that is a failure.
+set -eu
+cd "$(dirname "$0")/.."
+folder=${1:-target/consumers}
+samples=${RJAX_PJRT_SAMPLES:-400}
+tpu_samples=${RJAX_TPU_SAMPLES:-120}
+
+skip() {
+    echo "skipped: $1"
+    [ "${RJAX_REQUIRE_CONSUMERS:-0}" = 0 ] || exit 1
+    exit 0
+}
+
+command -v python3 >/dev/null || skip "there is no python3"
+[ -d "$folder/venv" ] || python3 -m venv "$folder/venv" || skip "python3 cannot make an environment"
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check jaxlib==0.10.2 jax==0.10.2 lammps-jax-pjrt-cpu==0.11.2 \
+    xla-cpu-pjrt==0.0.1 libtpu==0.0.52 || skip "the packages cannot be installed"
+found() { find "$folder/venv" -name "$1" | head -n 1; }
+
+echo "== jaxlib parses and verifies every sample"
+rm -rf "$folder/samples" && mkdir -p "$folder/samples"
+absolute=$(cd "$folder" && pwd)
+RJAX_STABLEHLO_OUT="$absolute/samples" cargo test -q -p rjax-tests --test stablehlo samples_read_back
+"$folder/venv/bin/python" tests/jaxlib_parses.py "$absolute/samples"
+
+header=$(found pjrt_c_api.h)
+echo "== the declarations are those of $header"
+RJAX_PJRT_HEADER="$header" cargo test -q -p rjax-runtime --lib pjrt
+
+for plugin in "$(found pjrt_c_api_cpu_plugin.so)" "$(found xla_cpu_pjrt.so)"; do
+    echo "== $samples samples on $plugin"
+    RJAX_PJRT_PLUGIN="$plugin" RJAX_PJRT_SAMPLES="$samples" \
+        cargo test -q -p rjax-tests --test pjrt samples_run -- --nocapture
+done
+
+libtpu=$(found libtpu.so)
+echo "== $tpu_samples samples for v5e by $libtpu"
+ALLOW_MULTIPLE_LIBTPU_LOAD=1 RJAX_LIBTPU="$libtpu" RJAX_PJRT_SAMPLES="$tpu_samples" timeout 900 \
+    cargo test -q -p rjax-tests --test pjrt samples_compile -- --nocapture
