@@ -5,20 +5,26 @@ mod collective;
 mod cond;
 mod contract;
 mod elementwise;
+mod gamma;
 mod indexing;
 pub mod linalg;
 mod reduce;
 mod scan;
+mod scattering;
 mod shape;
+mod shaping;
 mod sort;
 mod while_loop;
 
-pub use collective::{axis_index, pmax, pmean, pmin, psum};
+pub use collective::{
+    all_gather, all_to_all, axis_index, axis_size, pmax, pmean, pmin, ppermute, pshuffle, psum, psum_scatter, pswapaxes,
+};
 pub use cond::{cond, switch};
 pub use contract::{
     ConvDimensionNumbers, ConvOptions, Padding, batch_matmul, conv, conv_general_dilated, dot, dot_general,
 };
 pub use elementwise::*;
+pub use gamma::random_gamma_grad;
 pub use indexing::{
     dynamic_index_in_dim, dynamic_slice, dynamic_slice_in_dim, dynamic_update_index_in_dim, dynamic_update_slice,
     dynamic_update_slice_in_dim, gather, index_in_dim, scatter, slice, slice_in_dim,
@@ -29,11 +35,16 @@ pub use reduce::{
 };
 pub use rjax_ir::{Combiner, Gather, IndexMode, PadDim, Precision, Reducer, Scatter, Window};
 pub use scan::{ScanOptions, associative_scan, fori_loop, map, scan, scan_with};
+pub use scattering::{padtype_to_pads, scatter_add, scatter_max, scatter_min, scatter_mul, scatter_sub};
 pub use shape::{
     broadcast, broadcast_in_dim, broadcasted_iota, collapse, concatenate, expand_dims, full, full_like, iota, pad,
     reshape, rev, split, squeeze, transpose,
 };
 pub(crate) use shape::{resolve_axes, resolve_axis};
+pub use shaping::{
+    approx_max_k, approx_min_k, broadcast_like, broadcast_shapes, broadcast_to_rank, dtype, empty, index_take, mulhi,
+    stack, tile, unstack,
+};
 pub use sort::{sort, sort_key_val, top_k};
 pub use while_loop::while_loop;
 

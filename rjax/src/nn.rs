@@ -1,6 +1,7 @@
 //! Functions of neural networks.
 
 mod activation;
+pub mod initializers;
 mod normalize;
 
 pub use activation::*;

@@ -7,27 +7,53 @@
 //! assert_eq!(y.to_vec::<i32>(), [0, 12]);
 //! ```
 
+mod arrange;
+mod calculus;
 mod creation;
+mod dtypes;
 mod einsum;
 pub mod fft;
+mod floats;
 mod indexing;
+mod integers;
 pub mod linalg;
 mod logic;
 mod math;
+mod nan;
+mod padding;
+mod polynomials;
 mod products;
+mod quantiles;
 mod reductions;
+mod sets;
 mod shape;
 mod sorting;
+mod statistics;
+mod windows;
 
+pub use arrange::*;
+pub use calculus::*;
 pub use creation::*;
+pub use dtypes::*;
 pub use einsum::einsum;
+pub use floats::*;
 pub use indexing::*;
+pub use integers::*;
 pub use logic::*;
 pub use math::*;
+pub use nan::{
+    nanargmax, nanargmin, nancumprod, nancumsum, nanmax, nanmean, nanmin, nanprod, nanstd, nansum, nanvar, nanvar_ddof,
+};
+pub use padding::*;
+pub use polynomials::*;
 pub use products::*;
+pub use quantiles::*;
 pub use reductions::*;
+pub use sets::*;
 pub use shape::*;
 pub use sorting::*;
+pub use statistics::*;
+pub use windows::*;
 
 use rjax_ir::DType;
 

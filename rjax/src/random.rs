@@ -11,12 +11,18 @@
 //! assert_eq!((w.shape()[..].to_vec(), u.size()), (vec![3, 2], 4));
 //! ```
 
+mod counts;
 mod discrete;
+mod gamma;
 mod key;
 mod samplers;
+mod shaped;
 
+pub use counts::{binomial, geometric, multinomial, poisson};
 pub use discrete::{bernoulli, categorical, choice, choice_weighted, permutation, permutation_of, rademacher, randint};
-pub use key::{Key, bits, fold_in, split};
+pub use gamma::{ball, beta, chisquare, dirichlet, f, gamma, generalized_normal, loggamma, t};
+pub use key::{Key, bits, clone, fold_in, key, key_data, split, wrap_key_data};
 pub use samplers::{
     cauchy, exponential, gumbel, laplace, logistic, lognormal, normal, rayleigh, truncated_normal, uniform,
 };
+pub use shaped::{double_sided_maxwell, maxwell, pareto, triangular, wald, weibull_min};

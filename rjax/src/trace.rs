@@ -6,6 +6,7 @@
 //!
 //! Inputs of a trace may have a *source*: the array they stand for. Then values can be known while tracing, see [`value_of`].
 
+mod axes;
 mod frame;
 mod value;
 
@@ -20,6 +21,7 @@ use crate::device;
 use crate::error::{check, fail, user_location};
 use frame::Frame;
 
+pub(crate) use axes::{axis_size, bound_axes, with_axis};
 pub(crate) use value::value_of;
 
 /// A variable of a trace.

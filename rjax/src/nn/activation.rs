@@ -177,3 +177,31 @@ pub fn one_hot(labels: &Array, classes: usize, dtype: DType) -> Array {
     let positions = lax::iota(labels.dtype(), classes);
     labels.expand_dims(-1).eq(positions).astype(dtype)
 }
+
+/// x. JAX: `nn.identity`.
+pub fn identity(x: impl Operand) -> Array {
+    x.into_array()
+}
+
+/// 0 up to -1, x from 1 on, `(x + 1)² / 4` between. JAX: `nn.sparse_plus`.
+#[track_caller]
+pub fn sparse_plus(x: impl Operand) -> Array {
+    let x = x.into_array();
+    numpy::where_(x.le(-1.0), 0.0, numpy::where_(x.ge(1.0), &x, (&x + 1.0).square() / 4.0))
+}
+
+/// The derivative of [`sparse_plus`]: 0 up to -1, 1 from 1 on, linear between. JAX: `nn.sparse_sigmoid`.
+#[track_caller]
+pub fn sparse_sigmoid(x: impl Operand) -> Array {
+    0.5 * numpy::clip(x.into_array() + 1.0, 0.0, 2.0)
+}
+
+/// `log(1 - exp(-x))` for positive x, without cancellation. JAX: `nn.log1mexp`.
+#[track_caller]
+pub fn log1mexp(x: impl Operand) -> Array {
+    fn value(x: &Array) -> Array {
+        numpy::where_(x.lt(std::f64::consts::LN_2), lax::log(-lax::expm1(-x)), lax::log1p(-lax::exp(-x)))
+    }
+    let rule = custom_jvp(value).defjvp(|(x,): &(Array,), (dx,): &(Array,)| (value(x), dx / lax::expm1(x)));
+    rule(&float("log1mexp", x))
+}

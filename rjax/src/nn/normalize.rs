@@ -73,3 +73,34 @@ pub fn dot_product_attention(query: &Array, key: &Array, value: &Array, mask: Op
     };
     numpy::einsum("bnts,bsnh->btnh", &[&softmax(&scores, -1), value])
 }
+
+/// `log(mean(exp(x)))` over axes, without overflow. JAX: `nn.logmeanexp`.
+#[track_caller]
+pub fn logmeanexp(x: &Array, axes: impl Axes) -> Array {
+    let resolved = crate::error::check(axes.resolve("logmeanexp", x.ndim()));
+    let count: usize = resolved.iter().map(|&axis| x.shape()[axis]).product();
+    logsumexp(x, axes) - (count as f64).ln()
+}
+
+/// [`softmax`] over the elements for which a mask, which broadcasts to x, holds; 0 elsewhere. JAX: `nn.softmax(x, where=…)`.
+#[track_caller]
+pub fn softmax_where(x: &Array, axis: isize, mask: &Array) -> Array {
+    let exponentials = shifted_where("softmax", x, axis, mask).exp();
+    numpy::where_(mask, &exponentials / exponentials.sum(keepdims(axis)), 0.0)
+}
+
+/// [`log_softmax`] over the elements for which a mask, which broadcasts to x, holds; minus infinity elsewhere. JAX:
+/// `nn.log_softmax(x, where=…)`.
+#[track_caller]
+pub fn log_softmax_where(x: &Array, axis: isize, mask: &Array) -> Array {
+    let shifted = shifted_where("log_softmax", x, axis, mask);
+    numpy::where_(mask, &shifted - shifted.exp().sum(keepdims(axis)).log(), f64::NEG_INFINITY)
+}
+
+/// x less its maximum where the mask holds, minus infinity elsewhere.
+#[track_caller]
+fn shifted_where(function: &str, x: &Array, axis: isize, mask: &Array) -> Array {
+    let x = promote_inexact(function, &[x]).remove(0);
+    let x = numpy::where_(mask, &x, f64::NEG_INFINITY);
+    &x - stop_gradient(&numpy::max(&x, keepdims(axis)))
+}

@@ -168,6 +168,12 @@ pub fn ones_like(x: &Array) -> Array {
     lax::full_like(x, Array::constant(Scalar::one(x.dtype()), false))
 }
 
+/// Zeros with the type of another array; there is no uninitialised memory here.
+#[track_caller]
+pub fn empty_like(x: &Array) -> Array {
+    zeros_like(x)
+}
+
 /// One value everywhere, with the type of another array.
 #[track_caller]
 pub fn full_like(x: &Array, value: impl Operand) -> Array {
@@ -249,6 +255,20 @@ pub fn linspace(start: impl Operand, stop: impl Operand, count: usize) -> Array 
 #[track_caller]
 pub fn logspace(start: impl Operand, stop: impl Operand, count: usize, base: f64) -> Array {
     super::power(Array::from(base), linspace(start, stop, count))
+}
+
+/// Evenly spaced on a logarithmic scale from `start` to `stop`, both included and both positive. JAX: `numpy.geomspace`.
+#[track_caller]
+pub fn geomspace(start: impl Operand, stop: impl Operand, count: usize) -> Array {
+    let (start, stop) = (start.into_array(), stop.into_array());
+    let inner = super::power(10.0, linspace(super::log10(&start), super::log10(&stop), count));
+    if count == 0 {
+        return inner;
+    }
+    // The ends are exact.
+    let ends = crate::array::promote_all("geomspace", &[&start, &stop, &lax::index_in_dim(&inner, 0, 0)]);
+    let exact = inner.at(0).set(&ends[0]);
+    if count > 1 { exact.at(-1).set(&ends[1]) } else { exact }
 }
 
 /// Coordinate arrays from coordinate vectors: one array for each vector, of the shape that all span. `indexing` is `"xy"`

@@ -2,7 +2,7 @@
 
 use rjax_ir::{Binary, DType, ErrorKind, Op, Unary};
 
-use crate::array::{Array, Kind, Operand, binary, divide, promote_all, promote_inexact};
+use crate::array::{Array, Kind, Operand, binary, divide as quotient, promote_all, promote_inexact};
 use crate::error::fail_with;
 use crate::lax;
 use crate::trace::emit1;
@@ -144,7 +144,7 @@ pub fn square(x: impl Operand) -> Array {
 #[track_caller]
 pub fn reciprocal(x: impl Operand) -> Array {
     let x = promote_inexact("reciprocal", &[&x.into_array()]).remove(0);
-    divide(&Array::from(1), &x)
+    quotient(&Array::from(1), &x)
 }
 
 macro_rules! binary_functions {
@@ -183,14 +183,14 @@ pub fn bitwise_not(x: impl Operand) -> Array {
 
 /// `x / y` in floating point.
 #[track_caller]
-pub fn divide_(x: impl Operand, y: impl Operand) -> Array {
-    divide(&x.into_array(), &y.into_array())
+pub fn divide(x: impl Operand, y: impl Operand) -> Array {
+    quotient(&x.into_array(), &y.into_array())
 }
 
 /// `x / y` in floating point.
 #[track_caller]
 pub fn true_divide(x: impl Operand, y: impl Operand) -> Array {
-    divide(&x.into_array(), &y.into_array())
+    quotient(&x.into_array(), &y.into_array())
 }
 
 /// The quotient rounded down.
@@ -213,13 +213,19 @@ pub fn floor_divide(x: impl Operand, y: impl Operand) -> Array {
 #[track_caller]
 pub fn remainder(x: impl Operand, y: impl Operand) -> Array {
     let operands = promote_all("remainder", &[&x.into_array(), &y.into_array()]);
-    let (x, y) = (&operands[0], &operands[1]);
+    let (x, y) = (&operands[0], &nonzero_divisor(&operands[1]));
     let remainder = lax::rem(x, y);
     if x.dtype().is_unsigned_integer() {
         return remainder;
     }
     let wrong_sign = lax::lt(&remainder, 0).ne(lax::lt(y, 0)) & remainder.ne(0);
     lax::select(wrong_sign, lax::add(&remainder, y), &remainder)
+}
+
+/// 1 in place of an integer divisor 0, so that the remainder is 0.
+#[track_caller]
+fn nonzero_divisor(y: &Array) -> Array {
+    if y.dtype().is_integer() { lax::select(y.eq(0), lax::full_like(y, 1), y) } else { y.clone() }
 }
 
 /// The remainder, with the sign of y.
@@ -232,7 +238,7 @@ pub fn mod_(x: impl Operand, y: impl Operand) -> Array {
 #[track_caller]
 pub fn fmod(x: impl Operand, y: impl Operand) -> Array {
     let operands = promote_all("fmod", &[&x.into_array(), &y.into_array()]);
-    lax::rem(&operands[0], &operands[1])
+    lax::rem(&operands[0], nonzero_divisor(&operands[1]))
 }
 
 /// Quotient rounded down, and remainder.
@@ -243,10 +249,13 @@ pub fn divmod(x: impl Operand, y: impl Operand) -> (Array, Array) {
     if !x.dtype().is_float() {
         return (floor_divide(x, y), remainder(x, y));
     }
-    let remainder = remainder(x, y);
-    // x - remainder is a multiple of y up to rounding, which `round` takes away.
-    let quotient = lax::round_even(lax::div(lax::sub(x, &remainder), y));
-    (quotient, remainder)
+    let remainder = lax::rem(x, y);
+    // x - remainder is a multiple of y up to rounding, which `round` takes away. By zero, x itself is divided.
+    let multiple = lax::select(y.eq(0.0), x, lax::sub(x, &remainder));
+    let quotient = lax::div(multiple, y);
+    let wrong_sign = remainder.ne(0.0) & lax::sign(y).ne(lax::sign(&remainder));
+    let quotient = lax::select(&wrong_sign, lax::sub(&quotient, 1.0), &quotient);
+    (lax::round(quotient), lax::select(wrong_sign, lax::add(&remainder, y), &remainder))
 }
 
 /// x to the power y. Rust's integers as exponents multiply repeatedly and differentiate everywhere.
@@ -491,4 +500,36 @@ pub fn heaviside(x: impl Operand, y: impl Operand) -> Array {
     let (x, y) = (&operands[0], &operands[1]);
     let step = lax::select(lax::lt(x, 0), 0.0, lax::select(lax::gt(x, 0), 1.0, y));
     lax::select(x.ne(x), x, step)
+}
+
+/// The absolute value of real numbers. JAX: `numpy.fabs`.
+#[track_caller]
+pub fn fabs(x: impl Operand) -> Array {
+    abs(promote_inexact("fabs", &[&x.into_array()]).remove(0))
+}
+
+/// x to the power y in floating point, also of integers. JAX: `numpy.float_power`.
+#[track_caller]
+pub fn float_power(x: impl Operand, y: impl Operand) -> Array {
+    let operands = promote_inexact("float_power", &[&x.into_array(), &y.into_array()]);
+    lax::pow(&operands[0], &operands[1])
+}
+
+/// The modified Bessel function of the first kind and order 0. JAX: `numpy.i0`.
+#[track_caller]
+pub fn i0(x: impl Operand) -> Array {
+    let x = promote_inexact("i0", &[&x.into_array()]).remove(0);
+    lax::mul(lax::exp(lax::abs(&x)), lax::bessel_i0e(&x))
+}
+
+/// Rounded to this many decimals, ties to even. JAX: `numpy.around`.
+#[track_caller]
+pub fn around(x: impl Operand, decimals: i32) -> Array {
+    round(x, decimals)
+}
+
+/// The complex conjugate. JAX: `numpy.conjugate`.
+#[track_caller]
+pub fn conjugate(x: impl Operand) -> Array {
+    conj(x)
 }

@@ -162,10 +162,31 @@ pub fn count_nonzero(x: &Array, axes: impl Axes) -> Array {
     sum(&truth(x.clone()), axes)
 }
 
-/// The mean over axes with weights of x's shape.
+/// The mean over axes with weights: of x's shape, or a vector along a single axis. JAX: `numpy.average`.
 #[track_caller]
-pub fn average(x: &Array, axes: impl Axes + Copy, weights: &Array) -> Array {
-    sum(&(x * weights), axes) / sum(weights, axes)
+pub fn average(x: &Array, axes: impl Axes, weights: &Array) -> Array {
+    let over = super::nan::Over::new("average", x, axes);
+    let weights = match over.axes[..] {
+        [axis] if weights.ndim() == 1 && weights.size() == x.shape()[axis] => {
+            let mut shape = vec![1; x.ndim()];
+            shape[axis] = weights.size();
+            lax::reshape(weights, shape)
+        }
+        _ => weights.clone(),
+    };
+    let together = crate::array::broadcast_shapes("average", &[x.shape(), weights.shape()]);
+    if check(together) != x.shape() {
+        fail_with(
+            ErrorKind::Shape,
+            format!(
+                "average: the weights have type {}, expected the shape of {}, or a vector along one axis",
+                weights.aval(),
+                x.aval()
+            ),
+        )
+    }
+    let weights = weights.broadcasted(&x.shape());
+    over.finish(&(sum(&(x * &weights), over.kept()) / sum(&weights, over.kept())))
 }
 
 #[track_caller]
@@ -213,4 +234,16 @@ pub fn diff(x: &Array, n: usize, axis: isize) -> Array {
         x = if x.dtype() == DType::Bool { later.ne(&earlier) } else { later - earlier };
     }
     x
+}
+
+/// The maximum over axes; NaN wins. JAX: `numpy.amax`.
+#[track_caller]
+pub fn amax(x: &Array, axes: impl Axes) -> Array {
+    max(x, axes)
+}
+
+/// The minimum over axes; NaN wins. JAX: `numpy.amin`.
+#[track_caller]
+pub fn amin(x: &Array, axes: impl Axes) -> Array {
+    min(x, axes)
 }

@@ -12,6 +12,13 @@ use crate::{Array, lax, numpy};
 /// Integers in `low..high`.
 #[track_caller]
 pub fn randint(key: &Key, shape: impl Into<Shape>, low: impl Operand, high: impl Operand, dtype: DType) -> Array {
+    if dtype.is_integer() && dtype.size() < 4 {
+        // Drawn from 32 bits, whose remainder is less biased.
+        let info = numpy::iinfo(dtype);
+        let bound = |x: Array, most: i128| numpy::clip(x.converted(DType::I32, false), info.min as i64, most as i64);
+        let (low, high) = (bound(low.into_array(), info.max), bound(high.into_array(), info.max + 1));
+        return randint(key, shape, low, high, DType::I32).converted(dtype, false);
+    }
     let shape = shape.into();
     let unsigned = match dtype.size() {
         1 => DType::U8,

@@ -141,3 +141,24 @@ pub fn bits(key: &Key, shape: impl Into<Shape>, dtype: DType) -> Array {
     }
     lax::bitwise_xor(&high, &low).converted(dtype, false)
 }
+
+/// The key of a seed, as [`Key::new`].
+pub fn key(seed: u64) -> Key {
+    Key::new(seed)
+}
+
+/// A key's data: `u32` with a last axis of extent 2.
+pub fn key_data(key: &Key) -> Array {
+    key.data.clone()
+}
+
+/// A key, or an array of keys, from its data, as [`Key::from_data`].
+#[track_caller]
+pub fn wrap_key_data(data: &Array) -> Key {
+    Key::from_data(data.clone())
+}
+
+/// The same key again, to say that drawing twice from it is meant.
+pub fn clone(key: &Key) -> Key {
+    key.clone()
+}

@@ -8,7 +8,7 @@ use crate::error::fail_with;
 use crate::{Array, lax};
 
 #[track_caller]
-fn require_float(function: &str, dtype: DType) {
+pub(super) fn require_float(function: &str, dtype: DType) {
     if !dtype.is_float() {
         fail_with(ErrorKind::DType, format!("{function}: found {dtype}, expected f16, bf16, f32 or f64"))
     }
@@ -111,7 +111,7 @@ pub fn gumbel(key: &Key, shape: impl Into<Shape>, dtype: DType) -> Array {
     -lax::log(-lax::log(u))
 }
 
-fn smallest_normal(dtype: DType) -> f64 {
+pub(super) fn smallest_normal(dtype: DType) -> f64 {
     match dtype {
         DType::F16 => rjax_ir::f16::MIN_POSITIVE.into(),
         DType::F64 => f64::MIN_POSITIVE,
@@ -131,7 +131,7 @@ fn smallest_normal(dtype: DType) -> f64 {
     }
 }
 
-/// Half the distance of 1 to the next smaller number.
+/// The distance of 1 to the next greater number.
 fn epsilon(dtype: DType) -> f64 {
     match dtype {
         DType::F16 => rjax_ir::f16::EPSILON.into(),
@@ -155,15 +155,17 @@ fn epsilon(dtype: DType) -> f64 {
 /// The standard Laplace distribution.
 #[track_caller]
 pub fn laplace(key: &Key, shape: impl Into<Shape>, dtype: DType) -> Array {
-    let u = uniform(key, shape, dtype, -1.0 + epsilon(dtype), 1.0);
+    // Half an epsilon below 1, so that the logarithm is finite.
+    let u = uniform(key, shape, dtype, -1.0 + epsilon(dtype) / 2.0, 1.0);
     lax::mul(lax::sign(&u), lax::log1p(-lax::abs(&u)))
 }
 
 /// The standard logistic distribution.
 #[track_caller]
 pub fn logistic(key: &Key, shape: impl Into<Shape>, dtype: DType) -> Array {
-    let x = uniform(key, shape, dtype, epsilon(dtype), 1.0);
-    lax::log(lax::div(&x, lax::sub(1.0, &x)))
+    let tiny = Array::constant(Scalar::from_f64(dtype, smallest_normal(dtype)), false);
+    let x = uniform(key, shape, dtype, tiny, 1.0);
+    lax::sub(lax::log(&x), lax::log1p(-&x))
 }
 
 /// The standard Cauchy distribution.
@@ -183,5 +185,5 @@ pub fn lognormal(key: &Key, shape: impl Into<Shape>, dtype: DType, sigma: impl O
 #[track_caller]
 pub fn rayleigh(key: &Key, shape: impl Into<Shape>, dtype: DType, scale: impl Operand) -> Array {
     let u = uniform(key, shape, dtype, 0.0, 1.0);
-    lax::sqrt(lax::mul(lax::log1p(-u), -2.0)) * scale.into_array().converted(dtype, false)
+    lax::sqrt(lax::mul(lax::log(u), -2.0)) * scale.into_array().converted(dtype, false)
 }

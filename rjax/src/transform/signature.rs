@@ -39,6 +39,7 @@ const CLOSE: u64 = 3 << 56;
 const FIXED: u64 = 4 << 56;
 const NAMED: u64 = 5 << 56;
 const KEYED: u64 = 6 << 56;
+const BOUND: u64 = 7 << 56;
 
 /// Collects the key and the leaves in one walk.
 pub(crate) struct KeyWriter<'a> {
@@ -50,7 +51,13 @@ impl<'a> KeyWriter<'a> {
     pub fn new(device: Device) -> KeyWriter<'a> {
         let mut words = SmallVec::new();
         words.push(device as u64);
-        KeyWriter { words, leaves: SmallVec::new() }
+        let mut writer = KeyWriter { words, leaves: SmallVec::new() };
+        // Shapes may depend on the sizes of named axes around the call.
+        for (name, size) in crate::trace::bound_axes() {
+            writer.text(BOUND, name.as_bytes());
+            writer.words.push(size as u64);
+        }
+        writer
     }
 
     pub fn finish(self) -> (Key, SmallVec<[&'a Array; 16]>) {

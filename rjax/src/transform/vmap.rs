@@ -72,7 +72,9 @@ pub fn vmap_with<'f, I: Args, R: Tree, M>(
             }
             None => Input::known(x),
         };
-        let (traced, out) = trace_fun(Scope::new("vmap", fun.name()), &fun, arguments, example);
+        let (traced, out) = trace::with_axis(options.axis_name.as_ref(), size, || {
+            trace_fun(Scope::new("vmap", fun.name()), &fun, arguments, example)
+        });
         let out_axes = check(resolve("vmap: out_axes", &options.out_axes, |v| out.visit(v), |x| x.ndim() + 1));
         let batch = BatchAxis { size, name: options.axis_name.clone() };
         let program_axes: Vec<Option<usize>> =

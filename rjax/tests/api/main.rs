@@ -2,8 +2,10 @@
 
 mod control_flow;
 mod errors;
+mod golden;
 mod indexing;
 mod jit;
+mod names;
 mod numpy;
 mod promises;
 mod promotion;
