@@ -27,6 +27,10 @@ const SMALL_BYTES: usize = 24 << 10;
 const CACHED_BYTES: usize = 256 << 10;
 /// An operand of at most this many elements may be packed as a whole.
 const SHARED: usize = 1 << 23;
+/// Products of at most so many rows go through the right operand as it lies in memory, so many steps for all rows, in so many parts.
+const STREAMED_ROWS: usize = 4;
+const STREAMED_STEPS: usize = 32;
+const STREAMED_PARTS: usize = 8;
 /// Products of fewer multiplications are not worth a second thread.
 const SERIAL: usize = 1 << 18;
 /// How many blocks there should be, so that threads finish together whatever else their cores do.
@@ -101,8 +105,18 @@ pub(super) unsafe fn contract<T: Real>(kernels: &Kernels<T>, contraction: &Contr
     let right = contraction.right.in_place().filter(|place| {
         let small = k * n * size <= SMALL_BYTES && place.depth.unsigned_abs() <= 2 * n;
         let few = m <= 2 * kernels.rows && k * n * size <= CACHED_BYTES;
-        (place.line == 1 || n == 1) && (m <= kernels.rows / 2 || few || small)
+        (place.line == 1 || n == 1) && (m <= STREAMED_ROWS || few || small)
     });
+    let place = (left, right, contraction.out.direct(&(0..m), &(0..n)));
+    if let (Some(left), Some(right), Some((start, row))) = place
+        && m <= STREAMED_ROWS
+        && n >= 4 * width
+        && k * n * size > SMALL_BYTES
+    {
+        let out = Matrix { start, row, column: 1 };
+        // SAFETY: the operands and the result are what the caller promised.
+        return unsafe { stream(kernels, contraction, left, right, out, parallel) };
+    }
     if let (Some(left), Some(right), false, true, Some((start, row))) =
         (left, right, parallel, k > 0, contraction.out.direct(&(0..m), &(0..n)))
     {
@@ -173,6 +187,58 @@ pub(super) unsafe fn contract<T: Real>(kernels: &Kernels<T>, contraction: &Contr
             }
         });
     });
+}
+
+/// A product of few rows with a right operand that is read as it lies in memory.
+///
+/// # Safety
+/// As for [`contract`]; the right operand's lines are contiguous.
+unsafe fn stream<T: Real>(
+    kernels: &Kernels<T>,
+    contraction: &Contraction<'_, T>,
+    left: InPlace<T>,
+    right: InPlace<T>,
+    out: Matrix<T>,
+    parallel: bool,
+) {
+    struct Stream<T>(InPlace<T>, InPlace<T>, Matrix<T>);
+    // SAFETY: threads write different columns of the result and only read the operands.
+    unsafe impl<T> Sync for Stream<T> {}
+    impl<T: Copy> Stream<T> {
+        fn parts(&self) -> (InPlace<T>, InPlace<T>, Matrix<T>) {
+            (self.0, self.1, self.2)
+        }
+    }
+    let Extents { m, n, k } = contraction.extents;
+    let add = contraction.add;
+    let all = Stream(left, right, out);
+    let run = |first: usize, end: usize| {
+        let (left, right, out) = all.parts();
+        for depth in (0..k).step_by(STREAMED_STEPS) {
+            for row in (0..m).step_by(2) {
+                let tile = Tile {
+                    k: STREAMED_STEPS.min(k - depth),
+                    a: left.start.wrapping_offset(row as isize * left.line + depth as isize * left.depth),
+                    a_row: left.line,
+                    a_k: left.depth,
+                    b: right.start.wrapping_offset(first as isize + depth as isize * right.depth),
+                    b_k: right.depth,
+                    c: out.at(row, first),
+                    c_row: out.row,
+                    columns: end - first,
+                    accumulate: depth > 0 || add,
+                };
+                // SAFETY: the rows, steps and columns are in the operands and the result.
+                unsafe { (kernels.stream)((m - row).min(2), &tile) };
+            }
+        }
+    };
+    let columns = if parallel { n.div_ceil(STREAMED_PARTS).next_multiple_of(64).clamp(256, 2048) } else { 2048 };
+    if parallel {
+        parallel_for(n, columns, &run);
+    } else {
+        (0..n).step_by(columns).for_each(|first| run(first, n.min(first + columns)));
+    }
 }
 
 /// A product of operands that tiles read where they are, on this thread.

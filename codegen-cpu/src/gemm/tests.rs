@@ -95,6 +95,7 @@ fn sweep(mut check: impl FnMut(Extents, [usize; 3])) {
         check(Extents { m: 180, n: 40, k: 530 }, layouts);
         check(Extents { m: 20, n: 3100, k: 9 }, layouts);
         check(Extents { m: 1, n: 100, k: 600 }, layouts);
+        check(Extents { m: 3, n: 101, k: 70 }, layouts);
     }
 }
 

@@ -47,6 +47,12 @@ pub(super) trait Isa {
     /// The tile's memory is valid as its fields say, and the machine has the instruction set.
     unsafe fn tile(rows: usize, vectors: usize, masked: bool, tile: &Tile<Self::Scalar>);
 
+    /// As [`Isa::tile`] for 1 or 2 rows and any number of columns, with sums in memory: goes through `b` as it lies there.
+    ///
+    /// # Safety
+    /// As for [`Isa::tile`].
+    unsafe fn stream(rows: usize, tile: &Tile<Self::Scalar>);
+
     /// A product of at most 4 rows whose operands are both contiguous along k.
     ///
     /// # Safety
@@ -76,6 +82,8 @@ pub(super) struct Kernels<T> {
     pub(super) narrow: fn(usize) -> usize,
     /// [`Isa::tile`].
     pub(super) tile: unsafe fn(usize, usize, bool, &Tile<T>),
+    /// [`Isa::stream`].
+    pub(super) stream: unsafe fn(usize, &Tile<T>),
     /// [`Isa::dots`].
     pub(super) dots: unsafe fn(Extents, Matrix<T>, Matrix<T>, Matrix<T>),
 }
@@ -89,6 +97,7 @@ impl<T: Real> Kernels<T> {
             row_vectors: I::ROW_VECTORS,
             narrow: I::vectors_for,
             tile: I::tile,
+            stream: I::stream,
             dots: I::dots,
         }
     }
@@ -167,6 +176,23 @@ impl<T: Real> Isa for Portable<T> {
                 unsafe {
                     let c = tile.c.offset(row as isize * tile.c_row).add(column);
                     *c = if tile.accumulate { *c + sum } else { sum };
+                }
+            }
+        }
+    }
+
+    unsafe fn stream(rows: usize, tile: &Tile<T>) {
+        for row in 0..rows {
+            let c = tile.c.wrapping_offset(row as isize * tile.c_row);
+            // SAFETY: row, steps and columns are those of the tile.
+            unsafe {
+                if !tile.accumulate {
+                    (0..tile.columns).for_each(|column| *c.add(column) = T::ZERO);
+                }
+                for step in 0..tile.k as isize {
+                    let a = *tile.a.offset(row as isize * tile.a_row + step * tile.a_k);
+                    let b = tile.b.offset(step * tile.b_k);
+                    (0..tile.columns).for_each(|column| *c.add(column) = *c.add(column) + a * *b.add(column));
                 }
             }
         }

@@ -173,6 +173,83 @@ macro_rules! isa {
                 }
             }
 
+            /// `STEPS` steps of all columns.
+            ///
+            /// # Safety
+            /// As for [`Isa::stream`]; the tile has the steps.
+            #[inline]
+            #[target_feature(enable = $features)]
+            unsafe fn steps<const ROWS: usize, const STEPS: usize>(tile: &Tile<$T>, a: *const $T, b: *const $T) {
+                let mut weights = [[$v::zero(); STEPS]; ROWS];
+                for i in 0..ROWS {
+                    for step in 0..STEPS {
+                        // SAFETY: the step is one of the tile's.
+                        let x = unsafe { *a.offset(i as isize * tile.a_row + step as isize * tile.a_k) };
+                        weights[i][step] = $v::splat(x);
+                    }
+                }
+                let mut column = 0;
+                while column < tile.columns {
+                    let rest = tile.columns - column;
+                    // SAFETY: lanes beyond the columns are off.
+                    unsafe {
+                        if rest >= $lanes {
+                            let mut row = [$v::zero(); STEPS];
+                            for step in 0..STEPS {
+                                row[step] = $v::load(b.offset(step as isize * tile.b_k).add(column));
+                            }
+                            for i in 0..ROWS {
+                                let c = tile.c.wrapping_offset(i as isize * tile.c_row).add(column);
+                                let mut sum = $v::load(c);
+                                for step in 0..STEPS {
+                                    sum = $v::fma(weights[i][step], row[step], sum);
+                                }
+                                $v::store(c, sum);
+                            }
+                        } else {
+                            let mask = $v::mask(rest);
+                            for i in 0..ROWS {
+                                let c = tile.c.wrapping_offset(i as isize * tile.c_row).add(column);
+                                let mut sum = $v::load_masked(mask, c);
+                                for step in 0..STEPS {
+                                    let b = b.offset(step as isize * tile.b_k).add(column);
+                                    sum = $v::fma(weights[i][step], $v::load_masked(mask, b), sum);
+                                }
+                                $v::store_masked(mask, c, sum);
+                            }
+                        }
+                    }
+                    column += $lanes;
+                }
+            }
+
+            /// # Safety
+            /// As for [`Isa::stream`].
+            #[target_feature(enable = $features)]
+            unsafe fn streamed<const ROWS: usize>(tile: &Tile<$T>) {
+                let mut step = 0;
+                // SAFETY: the steps are the tile's.
+                unsafe {
+                    if !tile.accumulate {
+                        for i in 0..ROWS {
+                            let c = tile.c.wrapping_offset(i as isize * tile.c_row);
+                            (0..tile.columns).for_each(|column| *c.add(column) = 0.0);
+                        }
+                    }
+                    while step < tile.k {
+                        let a = tile.a.wrapping_offset(step as isize * tile.a_k);
+                        let b = tile.b.wrapping_offset(step as isize * tile.b_k);
+                        if tile.k - step >= 4 {
+                            $Isa::steps::<ROWS, 4>(tile, a, b);
+                            step += 4;
+                        } else {
+                            $Isa::steps::<ROWS, 1>(tile, a, b);
+                            step += 1;
+                        }
+                    }
+                }
+            }
+
             /// `ROWS` rows times `COLUMNS` columns from `column` on.
             ///
             /// # Safety
@@ -262,6 +339,17 @@ macro_rules! isa {
                         $(($few, $wide, false) => $Isa::fixed::<$few, $wide, false>(tile),
                         ($few, $wide, true) => $Isa::fixed::<$few, $wide, true>(tile),)*
                         _ => unreachable!("no tile of {rows} rows and {vectors} vectors"),
+                    }
+                }
+            }
+
+            unsafe fn stream(rows: usize, tile: &Tile<$T>) {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    match rows {
+                        1 => $Isa::streamed::<1>(tile),
+                        2 => $Isa::streamed::<2>(tile),
+                        rows => unreachable!("a stream of {rows} rows"),
                     }
                 }
             }
