@@ -32,7 +32,7 @@ const STREAMED_ROWS: usize = 4;
 const STREAMED_STEPS: usize = 32;
 const STREAMED_PARTS: usize = 8;
 /// Products of fewer multiplications are not worth a second thread.
-const SERIAL: usize = 1 << 18;
+const SERIAL: usize = 1 << 19;
 /// How many blocks there should be, so that threads finish together whatever else their cores do.
 const BLOCKS: usize = 16;
 /// The most elements of a result that is gathered before it is stored.
