@@ -16,11 +16,13 @@ mod error_function;
 mod exponential;
 mod hyperbolic;
 mod logarithm;
+mod power;
 mod trigonometric;
+mod unroll;
 
 use std::collections::HashMap;
 
-use rjax_ir::{Binary, DType, Unary};
+use rjax_ir::{Binary, DType, Scalar, Unary};
 use rjax_kernel::kir::{Expr, Inst, Kernel, Reg};
 
 use arithmetic::Math;
@@ -29,7 +31,8 @@ use arithmetic::Math;
 pub(crate) fn expand(kernel: &Kernel) -> Kernel {
     let mut kernel = kernel.clone();
     let body = std::mem::take(&mut kernel.body);
-    let mut expander = Expander { registers: &mut kernel.registers, replaced: HashMap::new() };
+    let registers = &mut kernel.registers;
+    let mut expander = Expander { registers, replaced: HashMap::new(), constants: HashMap::new() };
     let body = expander.block(body);
     kernel.body = body;
     kernel
@@ -89,6 +92,7 @@ struct Expander<'a> {
     registers: &'a mut Vec<DType>,
     /// What stands for the results of the functions that were taken apart.
     replaced: HashMap<Reg, Reg>,
+    constants: HashMap<Reg, Scalar>,
 }
 
 impl Expander<'_> {
@@ -101,7 +105,14 @@ impl Expander<'_> {
                 inst.blocks_mut().into_iter().map(|block| self.block(std::mem::take(block))).collect();
             inst.blocks_mut().into_iter().zip(nested).for_each(|(block, expanded)| *block = expanded);
             inst.map_reads(&mut |r| self.replaced.get(&r).copied().unwrap_or(r));
-            if let Inst::Let { result, value } = &inst
+            if let Inst::Let { result, value: Expr::Const(scalar) } = &inst {
+                self.constants.insert(*result, *scalar);
+            }
+            if let Inst::Loop(l) = &inst
+                && let Some(trip) = unroll::short_trip(l)
+            {
+                self.unroll(l, trip, &mut out);
+            } else if let Inst::Let { result, value } = &inst
                 && let Some(expanded) = self.value(*result, value, &mut out, &mut known)
             {
                 self.replaced.insert(*result, expanded);
@@ -120,9 +131,28 @@ impl Expander<'_> {
         known: &mut HashMap<(DType, Expr), Reg>,
     ) -> Option<Reg> {
         let dtype = self.registers[result.index()];
+        let exponent = match value {
+            Expr::Binary(Binary::Pow, _, y) if dtype.is_float() => {
+                self.constants.get(y).and_then(|y| power::simple_exponent(y.to_f64()))
+            }
+            Expr::Unary(..)
+            | Expr::Binary(..)
+            | Expr::Const(_)
+            | Expr::Index(_)
+            | Expr::IndexDiv(..)
+            | Expr::IndexRem(..)
+            | Expr::Fma(_)
+            | Expr::Rarely { .. }
+            | Expr::Compare(..)
+            | Expr::Select { .. }
+            | Expr::Convert(_)
+            | Expr::Bitcast(_)
+            | Expr::ReducePrecision { .. }
+            | Expr::RegularizedIncompleteBeta(_) => None,
+        };
         let takes_apart = match value {
             Expr::Unary(op, _) => ulps(*op, dtype).is_some(),
-            Expr::Binary(op, ..) => *op == Binary::Atan2 && dtype.is_float(),
+            Expr::Binary(op, ..) => *op == Binary::Atan2 && dtype.is_float() || exponent.is_some(),
             Expr::Const(_)
             | Expr::Index(_)
             | Expr::IndexDiv(..)
@@ -146,6 +176,10 @@ impl Expander<'_> {
             Expr::Unary(op, x) => {
                 let x = wide(&mut math, *x);
                 math.unary(*op, x)
+            }
+            Expr::Binary(Binary::Pow, x, _) => {
+                let x = wide(&mut math, *x);
+                math.simple_power(x, exponent.expect("or it is not taken apart"))
             }
             Expr::Binary(_, y, x) => {
                 let (y, x) = (wide(&mut math, *y), wide(&mut math, *x));

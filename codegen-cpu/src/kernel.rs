@@ -8,7 +8,7 @@ use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, MemFlagsData, StackSlot, Value};
 use cranelift_frontend::FunctionBuilder;
 use rjax_ir::{Binary, DType, Result, Scalar, ensure};
-use rjax_kernel::kir::{Carry, ComplexOp, Expr, Index, Inst, Kernel, Loop, Order, ParamId, Reg, WhileLoop};
+use rjax_kernel::kir::{Carry, Class, ComplexOp, Expr, Index, Inst, Kernel, Loop, Order, ParamId, Reg, WhileLoop};
 
 pub(crate) use self::wide::WideLoop;
 use crate::callees::Callees;
@@ -373,7 +373,11 @@ impl Emitter<'_, '_, '_> {
         let inits: Vec<Value> = l.carried.iter().map(|c| self.value(c.init)).collect();
         let trip = l.begin.as_constant().zip(l.end.as_constant()).map(|(begin, end)| (end - begin).max(0));
         match l.order {
-            Order::Vector | Order::VectorReduce if self.wide_loop(l, begin, end, trip, &inits)? => Ok(()),
+            Order::Vector | Order::VectorReduce | Order::Independent | Order::Sequential
+                if self.is_reorderable(l) && self.wide_loop(l, begin, end, trip, &inits)? =>
+            {
+                Ok(())
+            }
             Order::Vector | Order::VectorReduce => match self.lanes_of(l) {
                 Some(lanes) if trip.is_none_or(|trip| trip >= lanes.count() as i64) => {
                     self.vector_loop(l, lanes, begin, end, trip, &inits)
@@ -382,6 +386,19 @@ impl Emitter<'_, '_, '_> {
             },
             Order::Sequential | Order::Independent => {
                 self.scalar_loop(l, begin, end, trip.is_some_and(|trip| trip > 0), &inits)
+            }
+        }
+    }
+
+    /// Whether iterations may run together: as the order says, or because a sum over several axes only loads and adds up.
+    fn is_reorderable(&self, l: &Loop) -> bool {
+        match l.order {
+            Order::Vector | Order::VectorReduce | Order::Independent => true,
+            Order::Sequential => {
+                let stores = |inst: &Inst| !matches!(inst, Inst::Let { .. } | Inst::Load { .. });
+                matches!(self.kernel.class, Class::Reduce | Class::Contract)
+                    && !l.body.iter().any(stores)
+                    && l.carried.iter().all(|c| vector::is_reduction(l, c.register, c.next))
             }
         }
     }

@@ -463,6 +463,24 @@ fn position(l: &Loop, register: Reg) -> Option<Index> {
     })
 }
 
+/// Whether a carried value is a reduction that nothing else reads.
+pub(super) fn is_reduction(l: &Loop, register: Reg, next: Reg) -> bool {
+    let mut readers = 0;
+    l.body.iter().for_each(|inst| inst.reads(|r| readers += (r == register) as usize));
+    let combined = l.body.iter().any(|inst| match inst {
+        Inst::Let { result, value: Expr::Binary(_, x, y) } => *result == next && (*x == register) != (*y == register),
+        Inst::Let { .. }
+        | Inst::Load { .. }
+        | Inst::Store { .. }
+        | Inst::Complex { .. }
+        | Inst::Threefry { .. }
+        | Inst::Loop(_)
+        | Inst::If(_)
+        | Inst::While(_) => false,
+    });
+    readers == 1 && combined && reduction(l, next).is_some()
+}
+
 /// The op of the reduction whose next value this is.
 pub(super) fn reduction(l: &Loop, next: Reg) -> Option<Binary> {
     l.body.iter().find_map(|inst| match inst {

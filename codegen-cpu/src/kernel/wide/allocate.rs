@@ -264,6 +264,10 @@ impl State<'_, '_> {
             Code::Accumulate { op, partial, sources, immediate } => {
                 self.vector(op, sources, immediate, Some(Self::partial(partial)));
             }
+            Code::Load { result, place, .. } if place.stride != 1 && !self.pass.tail => {
+                let register = self.gather(place);
+                self.put(result, register);
+            }
             Code::Load { op, result, place } => {
                 let operand = self.place(place, true);
                 let register = self.take(&[]);
@@ -277,6 +281,8 @@ impl State<'_, '_> {
                     let bounce = Operand::Base(RSP, self.pass.frame.bounce);
                     self.asm().vector(op, register, 0, bounce, immediate);
                     self.copy(place, false);
+                } else if place.stride != 1 {
+                    self.scatter(register, &busy, place);
                 } else {
                     let operand = self.place(place, false);
                     self.asm().vector(op, register, 0, operand, immediate);
@@ -448,9 +454,66 @@ impl State<'_, '_> {
         }
     }
 
+    /// The elements of a place with a stride, lane by lane.
+    fn gather(&mut self, place: Place) -> u8 {
+        let double = place.size == 8;
+        let at = self.lane_address(place);
+        let halves = [self.take(&[]), self.take(&[])];
+        let lanes = self.pass.lanes as i32 / 2;
+        for (half, register) in (0..).zip(halves) {
+            self.asm().vector(code::load_one(double), register, 0, at(lanes * half), None);
+            for lane in 1..lanes {
+                let operand = at(lanes * half + lane);
+                self.asm().vector(code::insert(double), register, register, operand, Some(lane as u8));
+            }
+        }
+        self.asm().vector(code::JOIN, halves[0], halves[0], Operand::Register(halves[1]), Some(1));
+        self.free.push(halves[1]);
+        halves[0]
+    }
+
+    /// The lanes of a register to a place with a stride.
+    fn scatter(&mut self, register: u8, busy: &[u8], place: Place) {
+        let double = place.size == 8;
+        let at = self.lane_address(place);
+        let high = self.take(busy);
+        self.asm().vector(code::HIGH_HALF, register, 0, Operand::Register(high), Some(1));
+        let lanes = self.pass.lanes as i32 / 2;
+        for (half, from) in (0..).zip([register, high]) {
+            for lane in 0..lanes {
+                self.asm().vector(code::extract(double), from, 0, at(lanes * half + lane), Some(lane as u8));
+            }
+        }
+        self.free.push(high);
+    }
+
+    /// Where the element of each lane is, until the next use of r11.
+    fn lane_address(&mut self, place: Place) -> impl Fn(i32) -> Operand + use<> {
+        let step = place.stride * place.size as i32;
+        let base = if place.stride == 1 {
+            self.base(place.stream)
+        } else {
+            let stream = match BASES.get(place.stream) {
+                Some(&base) => Operand::Register(base),
+                None => Operand::Base(RDI, 8 * (1 + place.stream as i32)),
+            };
+            self.asm().general("imul", &[0x69], R11, Operand::Register(RCX), &step.to_le_bytes());
+            self.asm().general("add", &[0x03], R11, stream, &[]);
+            R11
+        };
+        move |lane| {
+            let displacement = place.displacement + lane * step;
+            if place.stride == 1 {
+                Operand::Element { base, size: place.size as u8, displacement }
+            } else {
+                Operand::Base(base, displacement)
+            }
+        }
+    }
+
     /// Copies the elements of the tail between a place and the frame, none beyond the last.
     fn copy(&mut self, place: Place, load: bool) {
-        let base = self.base(place.stream);
+        let at = self.lane_address(place);
         let done = self.asm().label();
         let (rest, bounce) = (self.pass.frame.rest, self.pass.frame.bounce);
         for lane in 0..self.pass.lanes as i32 - 1 {
@@ -458,9 +521,7 @@ impl State<'_, '_> {
                 self.asm().general("cmp", &[0x83], 7, Operand::Base(RSP, rest), &[lane as u8]);
                 self.asm().jump_if(LESS_OR_EQUAL, done);
             }
-            let step = lane * place.size as i32;
-            let outside = Operand::Element { base, size: place.size as u8, displacement: place.displacement + step };
-            let inside = Operand::Base(RSP, bounce + step);
+            let (outside, inside) = (at(lane), Operand::Base(RSP, bounce + lane * place.size as i32));
             let (from, to) = if load { (outside, inside) } else { (inside, outside) };
             self.asm().element(place.size, true, from);
             self.asm().element(place.size, false, to);

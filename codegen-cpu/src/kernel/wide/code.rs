@@ -29,6 +29,8 @@ pub(super) struct Place {
     pub(super) displacement: i32,
     /// Bytes of an element.
     pub(super) size: usize,
+    /// Elements from one lane's to the next.
+    pub(super) stride: i32,
 }
 
 /// An instruction.
@@ -178,5 +180,22 @@ pub(super) const FROM_GENERAL: Opcode = Opcode::new("vmovq", 1, 1, 0x6e, Form::T
 pub(super) const fn spread(double: bool) -> Opcode {
     Opcode::new(["vpbroadcastd", "vpbroadcastq"][double as usize], 2, 1, 0x58 + double as u8, Form::Two)
 }
+/// One element into the low lane.
+pub(super) const fn load_one(double: bool) -> Opcode {
+    let op = Opcode::new(["vmovd", "vmovq"][double as usize], 1, 1, 0x6e, Form::Two).low();
+    Opcode { wide_bit: double, ..op }
+}
+/// One element into a lane of the low half.
+pub(super) const fn insert(double: bool) -> Opcode {
+    let op = Opcode::new(["vpinsrd", "vpinsrq"][double as usize], 3, 1, 0x22, Form::Three).low();
+    Opcode { wide_bit: double, ..op }
+}
+/// One element from a lane of the low half to memory.
+pub(super) const fn extract(double: bool) -> Opcode {
+    let op = Opcode::new(["vpextrd", "vpextrq"][double as usize], 3, 1, 0x16, Form::Two).low();
+    Opcode { wide_bit: double, ..op }
+}
+/// A high half from the low half of another register.
+pub(super) const JOIN: Opcode = Opcode::new("vinserti128", 3, 1, 0x38, Form::Three);
 /// The signs of the lanes, to a general register.
 pub(super) const SIGNS: Opcode = Opcode::new("vmovmskps", 1, 0, 0x50, Form::Two);

@@ -384,24 +384,28 @@ impl<'l> Selector<'_, 'l> {
         Some(self.two(code::integer_add(self.double), sum, first))
     }
 
-    /// The place of an element that moves by one with the variable.
+    /// The place of an element that moves with the variable.
     fn place(&mut self, param: ParamId, index: &Index) -> Option<Place> {
         let outside = |&(r, _): &(Reg, i64)| r == self.l.variable || !self.varying.contains(&r);
-        if index.coefficient(self.l.variable) != 1 || !index.terms.iter().all(outside) {
+        let size = self.kernel.params[param.index()].dtype.size();
+        let stride = i32::try_from(index.coefficient(self.l.variable)).ok()?;
+        // Elements of fewer than 4 bytes have no instructions for one lane here.
+        let unit = stride == 1;
+        if stride == 0 || !unit && size < 4 || !index.terms.iter().all(outside) {
             return None;
         }
-        // A hoisted register may be an index, too.
-        let size = self.kernel.params[param.index()].dtype.size();
         let found = self.streams.iter().position(|s| s.param == param && s.index.terms == index.terms);
         let stream = found.unwrap_or_else(|| {
             self.streams.push(Stream { param, index: index.clone() });
             self.streams.len() - 1
         });
         let lanes = if self.double { 4 } else { 8 };
-        let elements = index.constant - self.streams[stream].index.constant + (self.copy * lanes) as i64;
+        let steps = (self.copy * lanes) as i64 * stride as i64;
+        let elements = index.constant - self.streams[stream].index.constant + steps;
         let displacement = i32::try_from(elements.checked_mul(size as i64)?).ok()?;
-        displacement.checked_add(64)?;
-        Some(Place { stream, displacement, size })
+        let reach = stride.checked_mul((lanes * size) as i32)?;
+        displacement.checked_add(reach)?;
+        Some(Place { stream, displacement, size, stride })
     }
 
     fn inst(&mut self, inst: &Inst) -> Option<()> {
