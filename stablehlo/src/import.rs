@@ -6,6 +6,7 @@
 
 mod control;
 mod elementwise;
+mod gamma;
 mod linalg;
 mod random;
 mod reducer;
@@ -67,7 +68,7 @@ pub fn import_function(module: &Module, name: &str) -> Result<Imported> {
     let mut frame = importer.frames.pop().expect("the root frame is never popped by others");
     let checked = std::mem::take(&mut frame.checked);
     let program = frame.builder.finish(outputs.into_iter().chain(checked).collect());
-    Ok(Imported { program: program.dce(), checks: importer.checks })
+    Ok(Imported { program: gamma::contract(program.dce()).dce(), checks: importer.checks })
 }
 
 fn names(module: &Module) -> String {
@@ -274,7 +275,10 @@ impl<'a> Importer<'a> {
         let body = self.region(&function.body);
         self.active.pop();
         let body = body?;
-        let done = Arc::new(FunctionBody { program: Arc::new(body.program.dce()), constants: body.captures });
+        let done = Arc::new(FunctionBody {
+            program: Arc::new(gamma::contract(body.program.dce()).dce()),
+            constants: body.captures,
+        });
         self.functions.insert(function.name.clone(), done.clone());
         Ok(done)
     }

@@ -136,3 +136,12 @@ fn modules_of_one_file_are_split() {
     assert_eq!(parts.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 5]);
     assert!(parts[1].1.contains("@b"));
 }
+
+/// JAX writes the incomplete gamma functions out as loops, which could not be differentiated in reverse.
+#[test]
+fn loops_of_incomplete_gamma_functions_are_contracted() {
+    let (_, bytes) = artifacts().into_iter().find(|(name, _)| name == "gamma").expect("gamma.mlirbc is there");
+    let program = import(&bytecode::read(&bytes).expect("readable")).expect("importable").program;
+    let names = |wanted: &str| program.to_string().matches(wanted).count();
+    assert_eq!((names("= igamma "), names("= igammac "), names("while[")), (1, 1, 0), "{program}");
+}

@@ -262,10 +262,10 @@ impl Importer<'_> {
 /// An integer among the parameters of a custom call.
 pub(super) fn config(operation: &Operation, name: &str) -> Result<i64> {
     let configs = ["backend_config", "mhlo.backend_config"].map(|key| operation.attributes.get(key));
-    let found = configs.into_iter().flatten().find_map(|config| match config {
-        Attribute::Dict(entries) => entries.get(name),
-        _ => None,
-    });
+    let found = configs
+        .into_iter()
+        .flatten()
+        .find_map(|config| if let Attribute::Dict(entries) = config { entries.get(name) } else { None });
     match found {
         Some(Attribute::Int(value)) => Ok(*value),
         Some(Attribute::Bool(value)) => Ok(*value as i64),

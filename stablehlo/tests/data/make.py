@@ -44,3 +44,19 @@ write("indexing", lambda x, i: (x[i], x.at[i].add(2.0), jnp.take(x, i, axis=1), 
 write("convolution", lambda x, k: lax.conv_general_dilated(x, k, (2, 1), "SAME", rhs_dilation=(1, 2), dimension_numbers=("NHWC", "HWIO", "NHWC")), n(2, 6, 7, 3), n(3, 2, 3, 4))
 write("pooling_grad", jax.grad(lambda x: jnp.sum(lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2), (1, 2, 2), "VALID") ** 2)), n(2, 6, 4))
 write("cumulative", lambda x: (jnp.cumsum(x, 1), lax.cummax(x, 0, reverse=True), lax.cumprod(x, 1)), n(3, 6))
+write("gamma", lambda a, x: (jax.scipy.special.gammainc(a, x), jax.scipy.special.gammaincc(a, x)), np.abs(n(5)) + 0.5, np.abs(n(5)) + 0.1)
+write(
+    "linalg",
+    lambda a, b: (
+        jnp.linalg.cholesky(a @ a.T + 4 * jnp.eye(4)),
+        jnp.linalg.solve(a, b),
+        jnp.linalg.qr(a),
+        jnp.linalg.qr(b, mode="complete"),
+        jnp.linalg.eigvalsh(a),
+        jnp.linalg.svd(b, compute_uv=False),
+        lax.linalg.triangular_solve(a, b, left_side=True, lower=True),
+        jnp.fft.irfft2(jnp.fft.rfft2(b)),
+    ),
+    n(4, 4),
+    n(4, 2),
+)

@@ -20,7 +20,7 @@ pub struct Triangle {
 #[inline(always)]
 pub fn triangular_solve<T: Field>(triangle: Triangle, left: bool, n: usize, others: usize, a: &[T], b: &mut [T]) {
     // From the right, the transposed equation has the transposed matrix on the left.
-    let transpose = triangle.transpose != !left;
+    let transpose = triangle.transpose == left;
     let lower = triangle.lower != transpose;
     let element = |i: usize, j: usize| {
         let x = if transpose { a[j * n + i] } else { a[i * n + j] };
