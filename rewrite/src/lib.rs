@@ -20,7 +20,7 @@
 //! ```
 //!
 //! # Structure
-//! `dag` is the hash-consed graph, `fold` constant folding, `term` what a rule sees and builds, `rules` the rules,
+//! `dag` is the hash-consed graph, `fold` constant folding, `hoist` loop-invariant code, `term` what a rule sees and builds, `rules` the rules,
 //! one file for each theme; `egraph`, `saturate`, `extract` and `window` are the second stage; `program` converts;
 //! `cost` prices.
 
@@ -33,6 +33,7 @@ mod dag;
 mod egraph;
 mod extract;
 mod fold;
+mod hoist;
 mod program;
 mod report;
 pub mod rules;

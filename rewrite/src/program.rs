@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use egg::Id;
-use rjax_ir::{Atom, Aval, Eqn, Op, Program, Result, Var};
+use rjax_ir::{Atom, Aval, Eqn, Op, Program, Result, Scan, Var, While};
 use smallvec::SmallVec;
 
 use crate::dag::{Dag, Fired, Head, Ops};
+use crate::hoist::{Hoisted, hoist};
 use crate::rules::{Class, Rule, RuleSet};
 use crate::{Options, Report, cost, window};
 
@@ -27,8 +28,12 @@ pub(crate) static INLINE_CALL: Rule = Rule::built_in("inline-call", "a call comp
 pub(crate) static KNOWN_BRANCH: Rule =
     Rule::built_in("known-branch", "a conditional on a constant is one of its branches");
 
+/// See the module `hoist`.
+pub(crate) static HOIST_INVARIANT: Rule =
+    Rule::built_in("hoist-invariant", "what every step of a loop computes from the same values is computed before it");
+
 /// The rules of this file.
-pub(crate) static RULES: [&Rule; 2] = [&INLINE_CALL, &KNOWN_BRANCH];
+pub(crate) static RULES: [&Rule; 3] = [&INLINE_CALL, &KNOWN_BRANCH, &HOIST_INVARIANT];
 
 struct Run<'r> {
     options: &'r Options,
@@ -98,7 +103,8 @@ impl Run<'_> {
             dag.apply(&eqn.op, inputs, avals, &eqn.location).into_vec()
         } else {
             let op = eqn.op.map_subprograms(|inner| self.inner(inner));
-            if let Op::Call { program, .. } = &op
+            let (op, inputs) = &self.hoisted(dag, op, inputs);
+            if let Op::Call { program, .. } = op
                 && program.eqns.len() <= self.options.inline
             {
                 let results = self.load(dag, program, inputs);
@@ -106,8 +112,46 @@ impl Run<'_> {
                 results.iter().for_each(|&x| dag.note(x, &fired));
                 return results;
             }
-            dag.apply(&op, inputs, avals, &eqn.location).into_vec()
+            dag.apply(op, inputs, avals, &eqn.location).into_vec()
         }
+    }
+
+    /// A loop without what every step would compute anew, and its operands with those values behind its constants.
+    fn hoisted(&mut self, dag: &mut Dag, op: Op, inputs: &[Id]) -> (Op, SmallVec<[Id; 4]>) {
+        let mut inputs: SmallVec<[Id; 4]> = inputs.into();
+        // The values of one program, in the place of the constants from `first` on, `count` of them.
+        let mut load =
+            |run: &mut Self, before: &Program, inputs: &mut SmallVec<[Id; 4]>, first: usize, count: usize| {
+                let values = run.load(dag, before, &inputs[first..first + count]);
+                let fired = Fired::from_slice(&[(&HOIST_INVARIANT, Class::Exact)]);
+                values.iter().for_each(|&x| dag.note(x, &fired));
+                inputs.insert_many(first + count, values.iter().copied());
+                values.len()
+            };
+        let op = match op {
+            // One step computes everything once, and none nothing.
+            Op::Scan(mut scan) if scan.length > 1 => {
+                if let Some(Hoisted { before, body }) = hoist(&scan.body, scan.num_consts) {
+                    let count = load(self, &before, &mut inputs, 0, scan.num_consts);
+                    scan = Scan { body: Arc::new(body), num_consts: scan.num_consts + count, ..scan };
+                }
+                Op::Scan(scan)
+            }
+            Op::While(mut repeat) => {
+                let (cond, body) = (repeat.cond_nconsts, repeat.body_nconsts);
+                if let Some(Hoisted { before, body: rest }) = hoist(&repeat.body, body) {
+                    let count = load(self, &before, &mut inputs, cond, body);
+                    repeat = While { body: Arc::new(rest), body_nconsts: body + count, ..repeat };
+                }
+                if let Some(Hoisted { before, body: rest }) = hoist(&repeat.cond, cond) {
+                    let count = load(self, &before, &mut inputs, 0, cond);
+                    repeat = While { cond: Arc::new(rest), cond_nconsts: cond + count, ..repeat };
+                }
+                Op::While(repeat)
+            }
+            op => op,
+        };
+        (op, inputs)
     }
 
     fn inner(&mut self, program: &Arc<Program>) -> Arc<Program> {
