@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use egg::Id;
-use rjax_ir::{Atom, Aval, Eqn, Op, Program, Result, Scan, Var, While};
+use rjax_ir::{Atom, Aval, Eqn, Op, Program, Result, Var, While};
 use smallvec::SmallVec;
 
 use crate::dag::{Dag, Fired, Head, Ops};
@@ -128,29 +128,26 @@ impl Run<'_> {
                 inputs.insert_many(first + count, values.iter().copied());
                 values.len()
             };
-        let op = match op {
-            // One step computes everything once, and none nothing.
-            Op::Scan(mut scan) if scan.length > 1 => {
-                if let Some(Hoisted { before, body }) = hoist(&scan.body, scan.num_consts) {
-                    let count = load(self, &before, &mut inputs, 0, scan.num_consts);
-                    scan = Scan { body: Arc::new(body), num_consts: scan.num_consts + count, ..scan };
-                }
-                Op::Scan(scan)
+        let mut op = op;
+        // One step computes everything once, and none nothing.
+        if let Op::Scan(scan) = &mut op
+            && scan.length > 1
+            && let Some(Hoisted { before, body }) = hoist(&scan.body, scan.num_consts)
+        {
+            let count = load(self, &before, &mut inputs, 0, scan.num_consts);
+            scan.body = Arc::new(body);
+            scan.num_consts += count;
+        }
+        if let Op::While(While { cond, body, cond_nconsts, body_nconsts }) = &mut op {
+            if let Some(Hoisted { before, body: rest }) = hoist(body, *body_nconsts) {
+                *body_nconsts += load(self, &before, &mut inputs, *cond_nconsts, *body_nconsts);
+                *body = Arc::new(rest);
             }
-            Op::While(mut repeat) => {
-                let (cond, body) = (repeat.cond_nconsts, repeat.body_nconsts);
-                if let Some(Hoisted { before, body: rest }) = hoist(&repeat.body, body) {
-                    let count = load(self, &before, &mut inputs, cond, body);
-                    repeat = While { body: Arc::new(rest), body_nconsts: body + count, ..repeat };
-                }
-                if let Some(Hoisted { before, body: rest }) = hoist(&repeat.cond, cond) {
-                    let count = load(self, &before, &mut inputs, 0, cond);
-                    repeat = While { cond: Arc::new(rest), cond_nconsts: cond + count, ..repeat };
-                }
-                Op::While(repeat)
+            if let Some(Hoisted { before, body: rest }) = hoist(cond, *cond_nconsts) {
+                *cond_nconsts += load(self, &before, &mut inputs, 0, *cond_nconsts);
+                *cond = Arc::new(rest);
             }
-            op => op,
-        };
+        }
         (op, inputs)
     }
 

@@ -38,7 +38,7 @@ fn chains(rows: &mut Vec<Row>) {
     let vector = || of([64]);
     let v = 2 * 64 * 64;
     rows.push(("(A B) v", program3(|a, b, v| a.dot(b).dot(v), square(), square(), vector()), 2 * v));
-    rows.push(("v (A B)", program3(|a, b, v| v.dot(&a.dot(b)), square(), square(), vector()), 2 * v));
+    rows.push(("v (A B)", program3(|a, b, v| v.dot(a.dot(b)), square(), square(), vector()), 2 * v));
     rows.push(("(A B)ᵀ v", program3(|a, b, v| a.dot(b).t().dot(v), square(), square(), vector()), 2 * v));
     rows.push(("(Aᵀ B) v", program3(|a, b, v| a.t().dot(b).dot(v), square(), square(), vector()), 2 * v));
     rows.push((
@@ -48,7 +48,7 @@ fn chains(rows: &mut Vec<Row>) {
     ));
     rows.push((
         "v · ((A B) w)",
-        program4(|a, b, v, w| v.dot(&a.dot(b).dot(w)), square(), square(), vector(), vector()),
+        program4(|a, b, v, w| v.dot(a.dot(b).dot(w)), square(), square(), vector(), vector()),
         2 * v + 128,
     ));
     rows.push((
@@ -65,7 +65,7 @@ fn chains(rows: &mut Vec<Row>) {
     ));
     rows.push((
         "A (B (C D)), wide and narrow in turn",
-        program4(|a, b, c, d| a.dot(&b.dot(&c.dot(d))), skinny(0), skinny(1), skinny(0), skinny(1)),
+        program4(|a, b, c, d| a.dot(b.dot(c.dot(d))), skinny(0), skinny(1), skinny(0), skinny(1)),
         2 * 8 * 96 * 8 + 2 * 8 * 8 * 96 + 2 * 96 * 8 * 96,
     ));
     rows.push((
@@ -112,7 +112,7 @@ fn factors(rows: &mut Vec<Row>) {
     rows.push(("A B + A C", program3(|a, b, c| a.dot(b) + a.dot(c), s(), s(), s()), product + sum));
     rows.push(("B A + C A", program3(|a, b, c| b.dot(a) + c.dot(a), s(), s(), s()), product + sum));
     rows.push(("A B - A C", program3(|a, b, c| a.dot(b) - a.dot(c), s(), s(), s()), product + sum));
-    rows.push(("A B + A Cᵀ", program3(|a, b, c| a.dot(b) + a.dot(&c.t()), s(), s(), s()), product + sum));
+    rows.push(("A B + A Cᵀ", program3(|a, b, c| a.dot(b) + a.dot(c.t()), s(), s(), s()), product + sum));
     rows.push((
         "A B + A C + D B + D C",
         program4(|a, b, c, d| a.dot(b) + a.dot(c) + d.dot(b) + d.dot(c), s(), s(), s(), s()),
@@ -134,14 +134,14 @@ fn factors(rows: &mut Vec<Row>) {
 /// A weight with an update of low rank.
 fn low_rank(rows: &mut Vec<Row>) {
     let few = 2 * (2 * 128 * 128) + 2 * (2 * (2 * 128 * 4)) + 2 * 128;
-    let f = |x: &Array, w: &Array, b: &Array, a: &Array| x.dot(&(w + b.dot(a)));
+    let f = |x: &Array, w: &Array, b: &Array, a: &Array| x.dot((w + b.dot(a)));
     rows.push(("x (W + B A) for two x", program4(f, of([2, 128]), of([128, 128]), of([128, 4]), of([4, 128])), few));
-    let f = |x: &Array, w: &Array, b: &Array, a: &Array| x.dot(&(b.dot(a) + w));
+    let f = |x: &Array, w: &Array, b: &Array, a: &Array| x.dot((b.dot(a) + w));
     rows.push(("x (B A + W) for two x", program4(f, of([2, 128]), of([128, 128]), of([128, 4]), of([4, 128])), few));
     let f = |x: &Array, w: &Array, b: &Array, a: &Array| (w + b.dot(a)).dot(x);
     rows.push(("(W + B A) x for one x", program4(f, of([128]), of([128, 128]), of([128, 4]), of([4, 128])), few / 2));
     let merged = 2 * 128 * 4 * 128 + 128 * 128 + 2 * 1024 * 128 * 128;
-    let f = |x: &Array, w: &Array, b: &Array, a: &Array| x.dot(&(w + b.dot(a)));
+    let f = |x: &Array, w: &Array, b: &Array, a: &Array| x.dot((w + b.dot(a)));
     rows.push((
         "x (W + B A) for many x",
         program4(f, of([1024, 128]), of([128, 128]), of([128, 4]), of([4, 128])),
@@ -153,7 +153,7 @@ fn low_rank(rows: &mut Vec<Row>) {
 fn attention(rows: &mut Vec<Row>) {
     let x = || of([512, 16]);
     let linear = 2 * (2 * 512 * 16 * 16);
-    rows.push(("(Q Kᵀ) V", program3(|q, k, v| q.dot(&k.t()).dot(v), x(), x(), x()), linear));
+    rows.push(("(Q Kᵀ) V", program3(|q, k, v| q.dot(k.t()).dot(v), x(), x(), x()), linear));
     rows.push((
         "(Q Kᵀ) V by einsum",
         program3(|q, k, v| jnp::einsum("st,td->sd", &[&jnp::einsum("sd,td->st", &[q, k]), v]), x(), x(), x()),
@@ -169,11 +169,11 @@ fn attention(rows: &mut Vec<Row>) {
         ),
         4 * linear,
     ));
-    rows.push(("(Q Kᵀ / 4) V", program3(|q, k, v| (q.dot(&k.t()) * 0.25).dot(v), x(), x(), x()), linear + 512 * 16));
+    rows.push(("(Q Kᵀ / 4) V", program3(|q, k, v| (q.dot(k.t()) * 0.25).dot(v), x(), x(), x()), linear + 512 * 16));
     rows.push((
         "vmap of (Q Kᵀ) V",
         program3(
-            |q, k, v| vmap(|q: &Array, k: &Array, v: &Array| q.dot(&k.t()).dot(v), axes![0, 0, 0])(q, k, v),
+            |q, k, v| vmap(|q: &Array, k: &Array, v: &Array| q.dot(k.t()).dot(v), axes![0, 0, 0])(q, k, v),
             of([3, 512, 16]),
             of([3, 512, 16]),
             of([3, 512, 16]),
@@ -187,7 +187,7 @@ fn kronecker(rows: &mut Vec<Row>) {
     let s = || of([16, 16]);
     let two = 2 * (2 * 16 * 16 * 16);
     rows.push(("kron(A, B) x", program3(|a, b, x| jnp::kron(a, b).dot(x), s(), s(), of([256])), two));
-    rows.push(("x kron(A, B)", program3(|a, b, x| x.dot(&jnp::kron(a, b)), s(), s(), of([256])), two));
+    rows.push(("x kron(A, B)", program3(|a, b, x| x.dot(jnp::kron(a, b)), s(), s(), of([256])), two));
     rows.push(("kron(A, B)ᵀ x", program3(|a, b, x| jnp::kron(a, b).t().dot(x), s(), s(), of([256])), two));
     rows.push(("kron(A, B) X", program3(|a, b, x| jnp::kron(a, b).dot(x), s(), s(), of([256, 3])), 3 * two));
     rows.push((
@@ -202,15 +202,15 @@ fn kronecker(rows: &mut Vec<Row>) {
 fn diagonals(rows: &mut Vec<Row>) {
     let s = || of([64, 64]);
     rows.push(("diag(d) A", program2(|d, a| jnp::diag(d, 0).dot(a), of([64]), s()), 64 * 64));
-    rows.push(("A diag(d)", program2(|d, a| a.dot(&jnp::diag(d, 0)), of([64]), s()), 64 * 64));
+    rows.push(("A diag(d)", program2(|d, a| a.dot(jnp::diag(d, 0)), of([64]), s()), 64 * 64));
     rows.push(("diag(d) v", program2(|d, v| jnp::diag(d, 0).dot(v), of([64]), of([64])), 64));
     rows.push((
         "diag(d) A diag(e)",
-        program3(|d, a, e| jnp::diag(d, 0).dot(a).dot(&jnp::diag(e, 0)), of([64]), s(), of([64])),
+        program3(|d, a, e| jnp::diag(d, 0).dot(a).dot(jnp::diag(e, 0)), of([64]), s(), of([64])),
         2 * 64 * 64,
     ));
     rows.push(("eye A", program1(|a| jnp::eye(64, DType::F32).dot(a), s()), 0));
-    rows.push(("A eye", program1(|a| a.dot(&jnp::eye(64, DType::F32)), s()), 0));
+    rows.push(("A eye", program1(|a| a.dot(jnp::eye(64, DType::F32)), s()), 0));
     rows.push(("(2 eye) A", program1(|a| (jnp::eye(64, DType::F32) * 2.0).dot(a), s()), 64 * 64));
     rows.push((
         "vmap of diag(d) v",
@@ -228,7 +228,7 @@ fn derivatives(rows: &mut Vec<Row>) {
     let s = || of([64, 64]);
     rows.push((
         "the Hessian of x · A x",
-        program2(|x, a| hessian(|x: &Array, a: &Array| x.dot(&a.dot(x)))(x, a), of([64]), s()),
+        program2(|x, a| hessian(|x: &Array, a: &Array| x.dot(a.dot(x)))(x, a), of([64]), s()),
         64 * 64,
     ));
     rows.push((
@@ -249,7 +249,7 @@ fn derivatives(rows: &mut Vec<Row>) {
     rows.push((
         "the gradient of v · (A B) w for v",
         program4(
-            |v, a, b, w| grad(|v: &Array, a: &Array, b: &Array, w: &Array| v.dot(&a.dot(b).dot(w)))(v, a, b, w),
+            |v, a, b, w| grad(|v: &Array, a: &Array, b: &Array, w: &Array| v.dot(a.dot(b).dot(w)))(v, a, b, w),
             of([64]),
             s(),
             s(),
@@ -283,7 +283,7 @@ fn controls(rows: &mut Vec<Row>) {
         program4(|x, u, v, w| x.dot(u).tanh() + x.dot(v).tanh() + x.dot(w).tanh(), x, w(), w(), w()),
         3 * 2 * 16 * 64 * 64 + 5 * 16 * 64,
     ));
-    rows.push(("Aᵀ (A v)", program2(|a, v| a.t().dot(&a.dot(v)), of([96, 32]), of([32])), 2 * 2 * 96 * 32));
+    rows.push(("Aᵀ (A v)", program2(|a, v| a.t().dot(a.dot(v)), of([96, 32]), of([32])), 2 * 2 * 96 * 32));
 }
 
 fn rows() -> Vec<Row> {

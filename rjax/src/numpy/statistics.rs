@@ -90,7 +90,7 @@ pub fn corrcoef(x: &Array) -> Array {
 pub fn corrcoef_with(x: &Array, options: CovOptions<'_>) -> Array {
     let c = cov_with(x, options);
     if c.ndim() == 0 {
-        return &c / &c;
+        return super::divide(&c, &c);
     }
     let deviation = super::sqrt(super::real(super::diag(&c, 0)));
     let r = &c / deviation.expand_dims(-1) / &deviation;
@@ -184,7 +184,7 @@ pub fn histogram_with(x: &Array, bins: impl Into<Bins>, options: HistogramOption
         Some(weights) => weights.ravel(),
         None => super::ones_like(&x),
     };
-    let counts = super::zeros([edges.len()], weights.dtype()).at(&bin(&x, &edges)).add(weights);
+    let counts = super::zeros([edges.len()], weights.dtype()).at(bin(&x, &edges)).add(weights);
     let counts = lax::slice_in_dim(&counts, 1, edges.len(), 0);
     let counts = if options.density { &counts / super::diff(&edges, 1, 0) / counts.sum(..) } else { counts };
     (counts, edges)
@@ -270,7 +270,7 @@ pub fn bincount_with(x: &Array, options: BincountOptions<'_>) -> Array {
         Some(weights) => weights.ravel(),
         None => super::ones(x.shape(), DType::I32),
     };
-    super::zeros([length], weights.dtype()).at(&super::maximum(&x, 0)).add(weights)
+    super::zeros([length], weights.dtype()).at(super::maximum(&x, 0)).add(weights)
 }
 
 /// For each element the number of the bin it falls into, between the elements of a vector that is sorted in either direction;

@@ -24,7 +24,8 @@ impl Exporter<'_> {
             members = members.iter().flat_map(|m| (0..extent).map(move |i| m + i * stride)).collect();
         }
         let first = |replica: &usize| {
-            axes.iter().all(|axis| self.axis(op, axis).is_ok_and(|(stride, extent)| replica / stride % extent == 0))
+            axes.iter()
+                .all(|axis| self.axis(op, axis).is_ok_and(|(stride, extent)| (replica / stride).is_multiple_of(extent)))
         };
         let rows: Vec<i64> =
             (0..replicas).filter(first).flat_map(|row| members.iter().map(move |m| (row + m) as i64)).collect();

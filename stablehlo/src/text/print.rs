@@ -496,12 +496,13 @@ impl Printer<'_> {
             |name: &str| composite.is_some_and(|(.., fields)| fields.iter().any(|(field, _)| *field == name));
         for (name, value) in &operation.attributes {
             // Channels and the like are only written where they say something.
-            let silent = match (name.as_str(), value) {
-                ("channel_id" | "channel_type", Attribute::Int(0)) => true,
-                ("use_global_device_ids" | "is_host_transfer" | "has_dynamic_root", Attribute::Bool(false)) => true,
-                ("result_accuracy", _) | (_, Attribute::Opaque) => true,
-                _ => false,
-            };
+            let silent = matches!(
+                (name.as_str(), value),
+                ("channel_id" | "channel_type", Attribute::Int(0))
+                    | ("use_global_device_ids" | "is_host_transfer" | "has_dynamic_root", Attribute::Bool(false))
+                    | ("result_accuracy", _)
+                    | (_, Attribute::Opaque)
+            );
             if !in_composite(name) && !silent {
                 let entry = match (name.as_str(), value) {
                     ("channel_id", Attribute::Int(id)) => {
