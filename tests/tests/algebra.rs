@@ -134,14 +134,14 @@ fn factors(rows: &mut Vec<Row>) {
 /// A weight with an update of low rank.
 fn low_rank(rows: &mut Vec<Row>) {
     let few = 2 * (2 * 128 * 128) + 2 * (2 * (2 * 128 * 4)) + 2 * 128;
-    let f = |x: &Array, w: &Array, b: &Array, a: &Array| x.dot((w + b.dot(a)));
+    let f = |x: &Array, w: &Array, b: &Array, a: &Array| x.dot(w + b.dot(a));
     rows.push(("x (W + B A) for two x", program4(f, of([2, 128]), of([128, 128]), of([128, 4]), of([4, 128])), few));
-    let f = |x: &Array, w: &Array, b: &Array, a: &Array| x.dot((b.dot(a) + w));
+    let f = |x: &Array, w: &Array, b: &Array, a: &Array| x.dot(b.dot(a) + w);
     rows.push(("x (B A + W) for two x", program4(f, of([2, 128]), of([128, 128]), of([128, 4]), of([4, 128])), few));
     let f = |x: &Array, w: &Array, b: &Array, a: &Array| (w + b.dot(a)).dot(x);
     rows.push(("(W + B A) x for one x", program4(f, of([128]), of([128, 128]), of([128, 4]), of([4, 128])), few / 2));
     let merged = 2 * 128 * 4 * 128 + 128 * 128 + 2 * 1024 * 128 * 128;
-    let f = |x: &Array, w: &Array, b: &Array, a: &Array| x.dot((w + b.dot(a)));
+    let f = |x: &Array, w: &Array, b: &Array, a: &Array| x.dot(w + b.dot(a));
     rows.push((
         "x (W + B A) for many x",
         program4(f, of([1024, 128]), of([128, 128]), of([128, 4]), of([4, 128])),

@@ -83,7 +83,7 @@ fn sets_and_histograms(g: &Golden) {
     pair("histogram ints", jnp::histogram(&c, 3));
     let options = HistogramOptions { range: Some((-1.0, 1.0)), density: true, ..HistogramOptions::default() };
     pair("histogram range density", jnp::histogram_with(&v, 5, options));
-    pair("histogram edges", jnp::histogram(&x, &s.index(&jnp::array([0, 1, 3, 4]))));
+    pair("histogram edges", jnp::histogram(&x, &s.index(jnp::array([0, 1, 3, 4]))));
     let weights = v.abs();
     let options = HistogramOptions { weights: Some(&weights), ..HistogramOptions::default() };
     pair("histogram weights", jnp::histogram_with(&v, 3, options));
