@@ -25,12 +25,12 @@ pub(super) fn igamma(a: f64, x: f64) -> f64 {
 
 /// Q(a, x).
 pub(super) fn igammac(a: f64, x: f64) -> f64 {
-    if a.is_nan() || x.is_nan() {
+    if a.is_nan() || x.is_nan() || a < 0.0 || x < 0.0 || a == 0.0 && x == 0.0 {
         f64::NAN
-    } else if a <= 0.0 || x <= 0.0 || a == f64::INFINITY && x != f64::INFINITY {
-        1.0
-    } else if x == f64::INFINITY {
+    } else if a == 0.0 || x == f64::INFINITY {
         0.0
+    } else if x == 0.0 || a == f64::INFINITY {
+        1.0
     } else if use_fraction(a, x) {
         upper(a, x)
     } else {

@@ -123,6 +123,31 @@ const STRUCTURED: &[&str] = &[
     c:f32[4] _:i32[4] = sort[dimension=0 is_stable=True num_keys=1] a b
   in (c,) }",
     "{ lambda ; a:f32[4]. let b:f32[2] c:i32[2] = top_k[k=2] a in (b, c) }",
+    "{ lambda ; a:f32[2,2]. let b:f32[2,2] = cholesky a in (b,) }",
+    "{ lambda ; a:f64[2,2] b:f64[2,1]. let
+    c:f64[2,1] = triangular_solve[
+      conjugate_a=False
+      left_side=True
+      lower=True
+      transpose_a=False
+      unit_diagonal=False
+    ] a b
+  in (c,) }",
+    "{ lambda ; a:f32[2,2]. let b:f32[2,2] c:i32[2] d:i32[2] = lu a in (b, c, d) }",
+    "{ lambda ; a:f32[2,1]. let b:f32[2,1] c:f32[1,1] = qr[full_matrices=False] a in (b, c) }",
+    "{ lambda ; a:f32[2,2]. let b:f32[2,2] c:f32[2] = geqrf a in (b, c) }",
+    "{ lambda ; a:f32[2,2] b:f32[2]. let c:f32[2,2] = householder_product a b in (c,) }",
+    "{ lambda ; a:f32[2,2]. let b:f32[2,2] c:f32[2] = eigh[lower=True] a in (b, c) }",
+    "{ lambda ; a:f32[2,2]. let b:f32[2] = svd[compute_uv=False full_matrices=False] a in (b,) }",
+    "{ lambda ; a:f32[2,2]. let
+    b:c64[2] = eig[compute_left_eigenvectors=False compute_right_eigenvectors=False] a
+  in (b,) }",
+    "{ lambda ; a:f32[2,2]. let b:f32[2,2] c:f32[2,2] = schur[compute_schur_vectors=True] a in (b, c) }",
+    "{ lambda ; a:f32[2,2]. let b:f32[2,2] c:f32[1] = hessenberg a in (b, c) }",
+    "{ lambda ; a:f32[2] b:f32[2] c:f32[2] d:f32[2,1]. let
+    e:f32[2,1] = tridiagonal_solve a b c d
+  in (e,) }",
+    "{ lambda ; a:c64[4]. let b:c64[4] = fft[fft_lengths=(4,) fft_type=FFT] a in (b,) }",
     "{ lambda ; a:u32[]. let b:u32[] c:u32[] = threefry2x32 a a a a in (b, c) }",
     "{ lambda ; a:i32[] b:f32[]. let
     c:f32[] = cond[
