@@ -15,6 +15,7 @@ mod counts;
 mod discrete;
 mod gamma;
 mod key;
+mod linear;
 mod samplers;
 mod shaped;
 
@@ -22,6 +23,7 @@ pub use counts::{binomial, geometric, multinomial, poisson};
 pub use discrete::{bernoulli, categorical, choice, choice_weighted, permutation, permutation_of, rademacher, randint};
 pub use gamma::{ball, beta, chisquare, dirichlet, f, gamma, generalized_normal, loggamma, t};
 pub use key::{Key, bits, clone, fold_in, key, key_data, split, wrap_key_data};
+pub use linear::{multivariate_normal, orthogonal};
 pub use samplers::{
     cauchy, exponential, gumbel, laplace, logistic, lognormal, normal, rayleigh, truncated_normal, uniform,
 };

@@ -1,5 +1,6 @@
 //! The user's door, end to end: promises, error messages, promotion, random numbers, native control flow, trees.
 
+mod collectives;
 mod control_flow;
 mod errors;
 mod golden;

@@ -342,6 +342,8 @@ def random_table():
         t.case("binomial " + name, r.binomial(key, count, p))
         t.case("multinomial " + name, r.multinomial(key, 50.0, cats, shape=(2, 4)))
         t.case("geometric " + name, r.geometric(key, p[1:5]))
+        t.case("multivariate_normal " + name, r.multivariate_normal(key, b[:2], jnp.array([[2.0, 0.5], [0.5, 1.0]]), (3,)))
+        t.case("orthogonal " + name, r.orthogonal(key, 3, (2,)))
         t.case("maxwell " + name, r.maxwell(key, (6,)))
         t.case("double_sided_maxwell " + name, r.double_sided_maxwell(key, 0.5, 2.0, (6,)))
         t.case("pareto " + name, r.pareto(key, b))

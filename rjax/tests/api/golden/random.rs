@@ -28,6 +28,9 @@ fn samplers() {
         check("binomial", random::binomial(&key, [6], F32, &count, &p), 0.0);
         check("multinomial", random::multinomial(&key, [2, 4], F32, 50.0, &cats), 0.0);
         check("geometric", random::geometric(&key, [4], DType::I32, p.index(1..5)), 0.0);
+        let cov = jnp::array([[2.0, 0.5], [0.5, 1.0]]);
+        check("multivariate_normal", random::multivariate_normal(&key, [3], F32, &b.index(..2), &cov), 1e-6);
+        check("orthogonal", random::orthogonal(&key, [2], F32, 3), 1e-5);
         check("maxwell", random::maxwell(&key, [6], F32), 1e-6);
         check("double_sided_maxwell", random::double_sided_maxwell(&key, [6], F32, 0.5, 2.0), 1e-6);
         check("pareto", random::pareto(&key, [6], F32, &b), 2e-6);
