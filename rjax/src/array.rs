@@ -31,7 +31,9 @@ pub use index::{Ellipsis, Indexer, IntoIndexer, NewAxis, Span};
 pub use literal::{Literal, Operand};
 pub use methods::IntoShape;
 pub(crate) use operators::{binary, divide};
-pub(crate) use promote::{Kind, broadcast_shapes, promote, promote_all, promote_dtypes, promote_inexact, result_type};
+pub(crate) use promote::{
+    Kind, broadcast_shapes, promote, promote_all, promote_dtypes, promote_inexact, promote_inexact_dtypes, result_type,
+};
 pub use reductions::{Axes, KeepDims, keepdims};
 
 use crate::device::{self, Value};

@@ -185,13 +185,23 @@ pub(crate) fn promote_all(function: &str, operands: &[&Array]) -> Vec<Array> {
 /// The operands in a common inexact dtype and a common shape: integers and `bool` become weak-default floats.
 #[track_caller]
 pub(crate) fn promote_inexact(function: &str, operands: &[&Array]) -> Vec<Array> {
-    let (dtype, weak) = result_type(operands);
-    let (dtype, weak) = if dtype.is_inexact() { (dtype, weak) } else { (DType::F32, weak) };
     let shapes: Vec<Shape> = operands.iter().map(|x| x.shape()).collect();
     let shape = check(broadcast_shapes(function, &shapes));
+    let mut promoted = promote_inexact_dtypes(operands);
+    for x in &mut promoted {
+        *x = x.broadcasted(&shape);
+    }
+    promoted
+}
+
+/// The operands in a common inexact dtype, each in its own shape.
+#[track_caller]
+pub(crate) fn promote_inexact_dtypes(operands: &[&Array]) -> Vec<Array> {
+    let (dtype, weak) = result_type(operands);
+    let dtype = if dtype.is_inexact() { dtype } else { DType::F32 };
     let mut promoted = Vec::with_capacity(operands.len());
     for x in operands {
-        promoted.push(x.converted(dtype, weak).broadcasted(&shape));
+        promoted.push(x.converted(dtype, weak));
     }
     promoted
 }

@@ -4,14 +4,14 @@
 //! use rjax::prelude::*;
 //! let a = jnp::array([[3.0f32, 1.0], [1.0, 2.0]]);
 //! let x = jnp::linalg::solve(&a, &jnp::array([9.0f32, 8.0]));
-//! assert!(jnp::allclose(&x, &jnp::array([2.0f32, 3.0])).item::<bool>());
+//! assert!(jnp::allclose(&x, &jnp::array([2.0f32, 3.0]), 1e-5, 1e-6).item::<bool>());
 //! assert!((jnp::linalg::det(&a).item::<f32>() - 5.0).abs() < 1e-5);
 //! ```
 
 use rjax_ir::{DType, ErrorKind};
 
 use super::{abs, broadcast_shapes, conj, diagonal, expand_dims, matmul, matrix_transpose, take_along_axis, where_};
-use crate::array::{Array, promote_inexact};
+use crate::array::{Array, promote_inexact, promote_inexact_dtypes};
 use crate::error::fail_with;
 use crate::lax::linalg::{self as ops, TriangularSolve};
 
@@ -63,7 +63,7 @@ fn lu_solve(a: &Array, b: &Array) -> Array {
 #[track_caller]
 pub fn solve(a: &Array, b: &Array) -> Array {
     let a = square("solve", a);
-    let operands = promote_inexact("solve", &[&a, b]);
+    let operands = promote_inexact_dtypes(&[&a, b]);
     let (a, vector) = (operands[0].clone(), b.ndim() == 1);
     let b = if vector { expand_dims(&operands[1], -1) } else { operands[1].clone() };
     if b.ndim() < 2 || b.shape()[b.ndim() - 2] != a.shape()[a.ndim() - 1] {
@@ -131,7 +131,7 @@ pub fn qr(a: &Array, full_matrices: bool) -> (Array, Array) {
 /// use rjax::prelude::*;
 /// let a = jnp::array([[3.0f32, 0.0], [0.0, -4.0], [0.0, 0.0]]);
 /// let (u, s, vt) = jnp::linalg::svd(&a, false);
-/// assert!(jnp::allclose(&s, &jnp::array([4.0f32, 3.0])).item::<bool>());
+/// assert!(jnp::allclose(&s, &jnp::array([4.0f32, 3.0]), 1e-5, 1e-6).item::<bool>());
 /// let product = jnp::matmul(&(&u * &s), &vt);
 /// assert!(((product - &a).abs().sum(..).item::<f32>()) < 1e-5);
 /// ```
@@ -267,7 +267,7 @@ pub struct LeastSquares {
 #[track_caller]
 pub fn lstsq(a: &Array, b: &Array) -> LeastSquares {
     let a = matrices("lstsq", a);
-    let operands = promote_inexact("lstsq", &[&a, b]);
+    let operands = promote_inexact_dtypes(&[&a, b]);
     let (a, vector) = (&operands[0], b.ndim() == 1);
     let b = if vector { expand_dims(&operands[1], -1) } else { operands[1].clone() };
     let (s, u, vt) = ops::svd(a, false);

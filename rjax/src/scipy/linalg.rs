@@ -6,12 +6,12 @@
 //! let a = jnp::array([[4.0f32, 2.0], [2.0, 5.0]]);
 //! let factor = scipy::linalg::cho_factor(&a);
 //! let x = scipy::linalg::cho_solve(&factor, &jnp::array([8.0f32, 12.0]));
-//! assert!(jnp::allclose(&x, &jnp::array([1.0f32, 2.0])).item::<bool>());
+//! assert!(jnp::allclose(&x, &jnp::array([1.0f32, 2.0]), 1e-5, 1e-6).item::<bool>());
 //! ```
 
 use rjax_ir::{DType, ErrorKind};
 
-use crate::array::{Array, promote_inexact};
+use crate::array::{Array, promote_inexact, promote_inexact_dtypes};
 use crate::error::fail_with;
 use crate::lax::linalg::{self as ops, TriangularSolve};
 use crate::numpy as jnp;
@@ -29,7 +29,7 @@ use crate::numpy as jnp;
 /// ```
 #[track_caller]
 pub fn solve_triangular(a: &Array, b: &Array, options: TriangularSolve) -> Array {
-    let operands = promote_inexact("solve_triangular", &[a, b]);
+    let operands = promote_inexact_dtypes(&[a, b]);
     let vector = b.ndim() + 1 == a.ndim();
     let b = if vector { jnp::expand_dims(&operands[1], -1) } else { operands[1].clone() };
     let x = ops::triangular_solve(&operands[0], &b, TriangularSolve { left_side: true, ..options });

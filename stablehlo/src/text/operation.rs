@@ -385,6 +385,19 @@ impl<'a> Parser<'a> {
                 parts.operands = self.operands()?;
                 self.dot_parameters(&mut parts.attributes)?;
             }
+            "stablehlo.cholesky" => {
+                parts.operands = vec![self.operand()?];
+                if self.s.eat(",") {
+                    self.s.expect_word("lower")?;
+                    self.s.expect("=")?;
+                    let lower = match self.s.word()? {
+                        "true" => true,
+                        "false" => false,
+                        _ => return self.s.expected("true or false"),
+                    };
+                    parts.attributes.insert("lower".into(), Attribute::Bool(lower));
+                }
+            }
             "stablehlo.reduce_precision" => {
                 parts.operands = self.operands()?;
                 self.s.expect(",")?;

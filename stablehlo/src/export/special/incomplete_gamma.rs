@@ -165,17 +165,19 @@ pub(in crate::export) fn igamma(m: &mut Math, v: &[Atom]) -> Atom {
 pub(in crate::export) fn igammac(m: &mut Math, v: &[Atom]) -> Atom {
     let (a, x) = (v[0], v[1]);
     let [_, q] = both(m, a, x);
-    let x_infinite = m.cmpn(Compare::Eq, x, f64::INFINITY);
-    let q = m.seln(x_infinite, 0.0, q);
-    let a_infinite = m.cmpn(Compare::Eq, a, f64::INFINITY);
-    let x_finite = m.not(x_infinite);
-    let beyond = m.and(a_infinite, x_finite);
-    let (low_a, low_x) = (m.cmpn(Compare::Le, a, 0.0), m.cmpn(Compare::Le, x, 0.0));
-    let low = m.or(low_a, low_x);
-    let all = m.or(low, beyond);
+    let (a_zero, x_zero) = (m.cmpn(Compare::Eq, a, 0.0), m.cmpn(Compare::Eq, x, 0.0));
+    let (a_infinite, x_infinite) = (m.cmpn(Compare::Eq, a, f64::INFINITY), m.cmpn(Compare::Eq, x, f64::INFINITY));
+    let all = m.or(x_zero, a_infinite);
     let q = m.seln(all, 1.0, q);
+    let none = m.or(a_zero, x_infinite);
+    let q = m.seln(none, 0.0, q);
+    let (low_a, low_x) = (m.cmpn(Compare::Lt, a, 0.0), m.cmpn(Compare::Lt, x, 0.0));
+    let low = m.or(low_a, low_x);
+    let origin = m.and(a_zero, x_zero);
+    let outside = m.or(low, origin);
     let nan = is_nan(m, a, x);
-    m.seln(nan, f64::NAN, q)
+    let outside = m.or(outside, nan);
+    m.seln(outside, f64::NAN, q)
 }
 
 pub(in crate::export) fn igamma_grad_a(m: &mut Math, v: &[Atom]) -> Atom {
