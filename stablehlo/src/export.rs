@@ -1,7 +1,7 @@
 //! Export of programs to StableHLO modules.
 //!
 //! Ops that StableHLO has become that operation. The others are first rewritten, op by op, to programs of ops that it has
-//! ([`expand`]), so that what consumers see is plain StableHLO without custom calls. Programs inside ops become regions
+//! (`expand`), so that what consumers see is plain StableHLO without custom calls. Programs inside ops become regions
 //! that use the values around them, and each called program becomes one function.
 //!
 //! ```
