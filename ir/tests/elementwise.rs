@@ -84,6 +84,11 @@ fn error<T: ScalarSemantics>(op: &str, operands: &[[u64; 2]], expected: [u64; 2]
 #[test]
 fn values_keep_their_accuracy() {
     for (op, dtype, operands, expected) in lines() {
+        // Below zero these follow XLA, not mathematics.
+        let is_negative = |&bits: &[u64; 2]| rjax_ir::Scalar::from_bits(dtype, bits).to_f64() < 0.0;
+        if matches!(op, "polygamma" | "zeta") && is_negative(&operands[1]) {
+            continue;
+        }
         let (error, what) = with_element!(dtype, T => error::<T>(op, &operands, expected));
         let listed = if dtype == DType::F64 {
             F64_ULPS
@@ -94,6 +99,23 @@ fn values_keep_their_accuracy() {
         };
         let accepted = listed.iter().find(|(name, _)| *name == op).map_or(1.0, |(_, ulps)| *ulps);
         assert!(error <= accepted, "{what}: {error} ulp off, accepted {accepted}");
+    }
+}
+
+/// What JAX 0.10.2 computes on a CPU: near -10 it has nothing to do with the function of that name.
+#[test]
+fn zeta_below_zero_is_that_of_xla() {
+    for (s, q, expected) in [
+        (2.0, -0.3, 13.945160267805722),
+        (2.0, -6.7, 14.940746588762282),
+        (2.0, -8.2, 28.422673307271754),
+        (2.0, -9.7, -1.0153235551470281e18),
+        (2.0, -9.95, -2.9046318936359064e37),
+        (2.0, -20.3, -0.04806767017606154),
+        (2.0, -1000.3, -0.0009992005563547854),
+    ] {
+        let found = f64_of("zeta", &[s, q]);
+        assert!((found - expected).abs() <= 1e-10 * expected.abs(), "zeta({s}, {q}) = {found}, expected {expected}");
     }
 }
 

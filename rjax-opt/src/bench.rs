@@ -70,7 +70,9 @@ fn measure(file: &str, options: &Bench) -> Result<Measured> {
     let stored = beside.map_or(Ok(vec![]), npz::read)?;
     let shapes: Vec<Shape> = stored.iter().map(|array| array.shape().clone()).collect();
     let lanes = options.transforms.lanes(&shapes, source.batch_size)?;
-    let program = read::transformed(&source, read::program(file)?, &lanes)?;
+    let named = read::named(file)?;
+    let stored = run::used_inputs(stored, &named, &options.transforms)?;
+    let program = read::transformed(&source, named.program, &lanes)?;
     let inputs = match beside {
         Some(path) => run::check_inputs(&program, stored, Some(path))?,
         None => made_up(&program),

@@ -8,6 +8,7 @@ use rjax_runtime::{Buffer, Device, pool_stats, set_threads, threads};
 
 use crate::args::Run;
 use crate::pjrt::{Plugged, pjrt_path};
+use crate::transform::{Transform, Transforms};
 use crate::{Result, npz, pipeline, read, write_output};
 
 /// Reads the inputs, runs the program, writes or prints the outputs.
@@ -20,8 +21,10 @@ pub fn run(options: &Run) -> Result<()> {
     let device =
         if plugged.is_some() { Device::Cpu } else { Device::parse(&options.device).map_err(|e| e.to_string())? };
     let file = options.source.file.as_deref().expect("clap requires FILE");
-    let program = read::program(file)?;
+    let named = read::named(file)?;
     let stored = options.inputs.as_deref().map_or(Ok(vec![]), npz::read)?;
+    let stored = used_inputs(stored, &named, &options.source.transforms)?;
+    let program = named.program;
     let shapes: Vec<Shape> = stored.iter().map(|array| array.shape().clone()).collect();
     let lanes = options.source.transforms.lanes(&shapes, options.source.batch_size)?;
     let program = read::transformed(&options.source, program, &lanes)?;
@@ -52,6 +55,25 @@ pub fn use_threads(threads: Option<usize>) -> Result<()> {
         None => {}
     }
     Ok(())
+}
+
+/// Of more arrays than the program has inputs those that it uses: `jax.export` drops arguments that the function does not
+/// use, and the names of the inputs say which remained.
+pub fn used_inputs(stored: Vec<npz::Stored>, named: &read::Named, transforms: &Transforms) -> Result<Vec<npz::Stored>> {
+    let wanted = named.program.invars.len();
+    let adds_inputs = |t: &Transform| matches!(t, Transform::Jvp | Transform::Vjp | Transform::Linearize);
+    if stored.len() <= wanted || transforms.0.iter().any(adds_inputs) {
+        return Ok(stored);
+    }
+    let found = stored.len();
+    let positions = named.positions().filter(|positions| positions.last().is_none_or(|&last| last < found));
+    let Some(positions) = positions.filter(|positions| !positions.is_empty()) else {
+        return Err(format!(
+            "the program has {wanted} inputs, but {found} arrays are given, and the names of its inputs do not say which are used"
+        ));
+    };
+    let used = |(index, array): (usize, npz::Stored)| positions.contains(&index).then_some(array);
+    Ok(stored.into_iter().enumerate().filter_map(used).collect())
 }
 
 /// The inputs as the program's signature types them.

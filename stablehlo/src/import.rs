@@ -49,10 +49,8 @@ pub struct Imported {
 
 /// Imports the function `main` (or the only function) of a module.
 pub fn import(module: &Module) -> Result<Imported> {
-    let entry = match module.function("main") {
-        Some(function) => function,
-        None if module.functions.len() == 1 => &module.functions[0],
-        None => bail!(Malformed, "stablehlo: there is no function main; found {}", names(module)),
+    let Some(entry) = module.entry() else {
+        bail!(Malformed, "stablehlo: there is no function main; found {}", names(module))
     };
     import_function(module, &entry.name)
 }

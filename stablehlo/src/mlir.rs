@@ -193,12 +193,28 @@ pub struct Module {
     pub attributes: Attributes,
     /// The type of each value.
     pub value_types: Vec<Type>,
+    /// The names that the locations of arguments carry: where in the exported function's arguments each was (`xs[1]`).
+    pub argument_names: BTreeMap<Value, String>,
 }
 
 impl Module {
     /// The type of a value.
     pub fn value_type(&self, value: Value) -> &Type {
         &self.value_types[value.0 as usize]
+    }
+
+    /// The names of the entry function's arguments, where it is known and its locations have names.
+    pub fn entry_names(&self) -> Vec<Option<&str>> {
+        let Some(entry) = self.entry() else { return vec![] };
+        entry.body.arguments.iter().map(|value| self.argument_names.get(value).map(String::as_str)).collect()
+    }
+
+    /// The function `main`, or the only one.
+    pub fn entry(&self) -> Option<&Function> {
+        match &self.functions[..] {
+            [only] => Some(only),
+            _ => self.function("main"),
+        }
     }
 
     /// The function with this name.

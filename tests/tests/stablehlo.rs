@@ -109,3 +109,50 @@ fn random_programs_read_back() {
         },
     );
 }
+
+/// Modules that JAX wrote: those of the repository, and all below the folders that `RJAX_STABLEHLO_MODULES` names, separated by colons.
+fn modules() -> Vec<PathBuf> {
+    let repository = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let mut folders = vec![repository.join("rjax/benches/modules"), repository.join("rjax/tests/data")];
+    if let Some(named) = std::env::var_os("RJAX_STABLEHLO_MODULES") {
+        folders.extend(std::env::split_paths(&named));
+    }
+    let mut found = vec![];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+        for entry in entries {
+            let path = entry.expect("entries of a folder that was opened can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "mlirbc") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What was imported once is the same program after writing and reading, as bytecode and as text.
+#[test]
+fn modules_from_jax_read_back() {
+    let modules = modules();
+    println!("{} modules", modules.len());
+    assert!(modules.len() > 10);
+    check_all(
+        modules,
+        |path| path.display().to_string(),
+        |path| {
+            let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
+            let module = bytecode::read(&bytes).map_err(|e| e.to_string())?;
+            let program = import(&module).map_err(|e| e.to_string())?.program;
+            if let Some(folder) = std::env::var_os("RJAX_STABLEHLO_OUT").map(PathBuf::from) {
+                let stem = path.file_stem().expect("files have names").to_string_lossy().into_owned();
+                let bytes = bytecode::write(&module, Version::DEFAULT).map_err(|e| e.to_string())?;
+                std::fs::write(folder.join(format!("module_{stem}.mlirbc")), bytes).map_err(|e| e.to_string())?;
+            }
+            let [read, _] = read_back(&module)?;
+            if read == program { Ok(()) } else { Err(format!("{program}\nis read back as\n{read}")) }
+        },
+    );
+}

@@ -79,15 +79,10 @@ pub(crate) fn unary(b: &mut Builder, op: Unary, x: Atom, y: Atom, t: Atom) -> Ta
             b.unary(Unary::Rsqrt, sum)
         }
         Unary::Acosh => {
-            let factors = [1.0, -1.0].map(|offset| b.add_scalar(x, offset));
-            if b.dtype(x).is_complex() {
-                // The root of the product would have the wrong sign on the left half-plane.
-                let [above, below] = factors.map(|factor| b.unary(Unary::Rsqrt, factor));
-                b.mul(above, below)
-            } else {
-                let product = b.mul(factors[0], factors[1]);
-                b.unary(Unary::Rsqrt, product)
-            }
+            // As in JAX, one root of the product: left of the imaginary axis it has the other sign than the values imply.
+            let [above, below] = [1.0, -1.0].map(|offset| b.add_scalar(x, offset));
+            let product = b.mul(above, below);
+            b.unary(Unary::Rsqrt, product)
         }
         Unary::Atanh => {
             let (above, below) = (b.add_scalar(x, 1.0), one_minus(b, x));

@@ -9,6 +9,7 @@ use crate::{DType, Reducer, Tensor};
 const BLOCK: usize = 256;
 const LANES: usize = 8;
 const PREFIX_BLOCK: usize = 16;
+const SMALL_WINDOW: usize = 64;
 
 fn pairwise<T: ScalarSemantics>(start: usize, end: usize, term: &impl Fn(usize) -> T) -> T {
     let zero = T::default();
@@ -49,6 +50,18 @@ pub(crate) fn fold<T: ScalarSemantics>(reducer: Reducer, values: &[T]) -> T {
         Reducer::Prod | Reducer::Max | Reducer::Min | Reducer::And | Reducer::Or | Reducer::Xor => {
             let op = reducer.binary();
             values.iter().fold(reducer.identity(T::DTYPE).get(), |total, &value| op.eval([total, value]))
+        }
+    }
+}
+
+/// All values under a window combined. Small windows are summed one by one, in row-major order, as XLA does.
+pub(crate) fn fold_window<T: ScalarSemantics>(reducer: Reducer, values: &[T]) -> T {
+    match reducer {
+        Reducer::Sum if values.len() <= SMALL_WINDOW => {
+            values.iter().fold(T::default(), |total, &value| total.add(value))
+        }
+        Reducer::Sum | Reducer::Prod | Reducer::Max | Reducer::Min | Reducer::And | Reducer::Or | Reducer::Xor => {
+            fold(reducer, values)
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Digamma, polygamma and the Hurwitz zeta function.
 //!
 //! Accuracy in f64: about 10 ulp, save near the zeros of digamma, where the error is 1e-15 absolute. At poles digamma
-//! is NaN, and zeta is infinite for even orders and NaN for odd ones, as in XLA.
+//! is NaN, and zeta is infinite for even orders and NaN for odd ones, as in XLA. Below zero zeta and polygamma are what XLA makes of
+//! them, which is not what mathematics does.
 
 #![allow(clippy::excessive_precision, reason = "the coefficients stand as they were published")]
 
@@ -60,6 +61,9 @@ const ZETA: [f64; 12] = [
 ];
 
 /// The Hurwitz zeta function: the sum of (q + k)^-s over k = 0, 1, …
+///
+/// Below zero it is what XLA computes: [`series`] with a signed base, which is right down to about -6, has nothing to do with the
+/// sum where the last terms come near the pole at 0, and is the asymptotic series below that.
 pub(super) fn zeta(s: f64, q: f64) -> f64 {
     if s.is_nan() || q.is_nan() || s < 1.0 {
         return f64::NAN;
@@ -68,28 +72,25 @@ pub(super) fn zeta(s: f64, q: f64) -> f64 {
         return f64::INFINITY;
     }
     if q > 0.0 {
-        return zeta_positive(s, q);
+        return series(s, q);
     }
-    let even = s % 2.0 == 0.0;
     if q == q.floor() {
-        return if even { f64::INFINITY } else { f64::NAN };
+        return if s % 2.0 == 0.0 { f64::INFINITY } else { f64::NAN };
     }
     if s != s.floor() {
         return f64::NAN;
     }
-    // The terms q, q + 1, … below zero are, up to their sign, those of another series that ends at -q.
-    let fraction = q - q.floor();
-    let negative = zeta_positive(s, 1.0 - fraction) - zeta_positive(s, 1.0 - q);
-    zeta_positive(s, fraction) + if even { negative } else { -negative }
+    series(s, q)
 }
 
-/// Nine or more leading terms, then the Euler-Maclaurin formula for the rest.
-fn zeta_positive(s: f64, q: f64) -> f64 {
-    let (mut a, mut sum) = (q, 0.0);
+/// Ten leading terms, then the Euler-Maclaurin formula for the rest.
+fn series(s: f64, q: f64) -> f64 {
+    let (mut a, mut sum) = (q, 0.0f64);
     for _ in 0..10 {
         let term = libm::pow(a, -s);
         sum += term;
-        if term <= sum * f64::EPSILON / 4.0 {
+        // Further terms of a positive base are smaller still.
+        if q > 0.0 && term <= sum * f64::EPSILON / 4.0 {
             return sum;
         }
         a += 1.0;
@@ -101,7 +102,7 @@ fn zeta_positive(s: f64, q: f64) -> f64 {
     for (k, denominator) in ZETA.into_iter().enumerate() {
         let term = factor / denominator;
         sum += term;
-        if term.abs() < sum * f64::EPSILON / 4.0 {
+        if term.abs() < sum.abs() * f64::EPSILON / 4.0 {
             break;
         }
         let k = k as f64;

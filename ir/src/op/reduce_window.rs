@@ -42,7 +42,7 @@ pub(crate) fn eval(reducer: Reducer, window: &Window, x: &Tensor, output: &Aval)
             for_each_window(window, x.shape(), &output.shape, &mut |positions| {
                 inside.clear();
                 inside.extend(positions.iter().map(|&position| values[position]));
-                results.push(sum::fold(reducer, &inside));
+                results.push(sum::fold_window(reducer, &inside));
             });
             Tensor::from_vec(output.shape.clone(), results)
         })

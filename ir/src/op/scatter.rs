@@ -1,7 +1,6 @@
 //! Scatter: windows of an array replaced or combined at computed positions.
 
 use crate::eval::strided::Positions;
-use crate::eval::sum::accumulate;
 use crate::op::gather::{WindowStarts, check_indices, check_left_out};
 use crate::{Aval, Binary, DTypeSet, IndexMode, Result, Shape, Tensor, check, ensure};
 
@@ -22,7 +21,7 @@ pub enum Combiner {
 
 /// Parameters of `scatter`, `scatter-add` and so on: `(x, indices, updates) -> y`, as in JAX's `ScatterDimensionNumbers`. The
 /// last axis of `indices` is the index vector. Updates are applied in row-major
-/// order of `indices`; sums and products of `f16` and `bf16` accumulate in `f32`. A window that does not fit as a whole is dropped
+/// order of `indices`, each rounded to the dtype. A window that does not fit as a whole is dropped
 /// or moved as a whole.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Scatter {
@@ -129,17 +128,8 @@ impl Scatter {
 }
 
 impl Scatter {
+    /// Updates that meet in one place are applied in row-major order of the indices, each rounded.
     pub(crate) fn eval(&self, x: &Tensor, indices: &Tensor, updates: &Tensor) -> Tensor {
-        match self.combiner {
-            // Many updates may meet in one place: they are combined before they are rounded.
-            Combiner::Add | Combiner::Mul => accumulate(&[x, updates], x.dtype(), x.dtype(), |operands, _| {
-                self.eval_in_place(&operands[0], indices, &operands[1])
-            }),
-            Combiner::Replace | Combiner::Min | Combiner::Max => self.eval_in_place(x, indices, updates),
-        }
-    }
-
-    fn eval_in_place(&self, x: &Tensor, indices: &Tensor, updates: &Tensor) -> Tensor {
         let shape = x.shape();
         if updates.shape().size() == 0 {
             return x.clone();

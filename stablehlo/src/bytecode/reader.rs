@@ -12,6 +12,8 @@ use crate::mlir::{Attribute, Attributes, ElementType, Function, Module, Operatio
 const DEPTH_LIMIT: usize = 64;
 /// The largest splat constant that is expanded: 2^28 elements.
 const SPLAT_LIMIT: usize = 1 << 28;
+/// The code of a location that is a name and another location.
+const NAMED_LOCATION: u64 = 14;
 
 /// Reads a portable artifact.
 ///
@@ -621,19 +623,15 @@ impl<'a> Reader<'a> {
         let (operations, has_arguments) = cursor.flagged_varint()?;
         if has_arguments {
             for _ in 0..cursor.count()? {
-                let ty = if self.version >= 4 {
-                    let (ty, has_location) = cursor.flagged_varint()?;
-                    if has_location {
-                        cursor.varint()?;
-                    }
-                    ty
-                } else {
-                    let ty = cursor.varint()?;
-                    cursor.varint()?;
-                    ty
-                };
+                let (ty, has_location) =
+                    if self.version >= 4 { cursor.flagged_varint()? } else { (cursor.varint()?, true) };
+                let location = if has_location { Some(cursor.varint()?) } else { None };
                 let ty = self.type_at(ty, cursor, 0)?;
-                region.arguments.push(self.define(ty, scope, &mut next, cursor)?);
+                let argument = self.define(ty, scope, &mut next, cursor)?;
+                region.arguments.push(argument);
+                if let Some(name) = location.and_then(|index| self.location_name(index)) {
+                    self.module.argument_names.insert(argument, name);
+                }
             }
             if self.version >= 3 && cursor.byte()? & 0x20 != 0 {
                 skip_use_list_orders(cursor, region.arguments.len())?;
@@ -643,6 +641,22 @@ impl<'a> Reader<'a> {
             region.operations.push(self.operation(cursor, scope, &mut next, end, depth + 1)?);
         }
         Ok(region)
+    }
+
+    /// The name of a location attribute that has one.
+    fn location_name(&mut self, index: u64) -> Option<String> {
+        let encoded = &self.attributes.get(index as usize)?.encoded;
+        if encoded.dialect != Dialect::Builtin || !encoded.custom {
+            return None;
+        }
+        let mut bytes = encoded.bytes;
+        if bytes.varint().ok()? != NAMED_LOCATION {
+            return None;
+        }
+        match self.attribute(&mut bytes, 0) {
+            Ok(Attribute::String(name)) => Some(name),
+            _ => None,
+        }
     }
 
     /// The file, line and column of a location attribute, looked up through names and fused locations.
@@ -658,7 +672,7 @@ impl<'a> Reader<'a> {
             let following = match code {
                 10 => bytes.varint(),
                 12 => bytes.varint().and_then(|_| bytes.varint()),
-                14 => bytes.varint().and_then(|_| bytes.varint()),
+                NAMED_LOCATION => bytes.varint().and_then(|_| bytes.varint()),
                 11 => {
                     let place = (|| Ok((self.attribute(&mut bytes, 0)?, bytes.varint()?, bytes.varint()?)))();
                     let place: Result<(Attribute, u64, u64)> = place;

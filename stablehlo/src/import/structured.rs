@@ -180,7 +180,6 @@ impl Importer<'_> {
             ),
             start_index_map: operation.indices("start_index_map")?,
             slice_sizes: operation.indices("slice_sizes")?,
-            // StableHLO clamps windows into the operand, and cotangents go where they came from.
             mode: IndexMode::Clip,
             fill_value: None,
             unique_indices: false,
@@ -189,6 +188,7 @@ impl Importer<'_> {
         let inputs = self.values(&operation.operands)?;
         let &[x, indices] = &inputs[..] else { return Err(malformed(operation, "expected two operands".into())) };
         let indices = self.index_vector_last(indices, index_vector_dim);
+        let gather = Gather { mode: out_of_bounds(&gather, &self.aval(x)), ..gather };
         Ok(self.builder().try_emit(Op::Gather(gather), &[x, indices])?[0])
     }
 
@@ -265,4 +265,16 @@ impl Importer<'_> {
     fn broadcast(&mut self, x: Atom, shape: &Shape) -> Atom {
         self.builder().broadcast_scalar(x, shape)
     }
+}
+
+/// StableHLO moves windows into the operand, so a cotangent goes where its value came from. But `jax.lax.gather` called without a mode
+/// promises indices in bounds, and JAX drops the cotangents where the promise is not kept. Its gathers look like all others, save one kind:
+/// JAX's indexing and its batched slices have a start for every axis that they do not take whole.
+fn out_of_bounds(gather: &Gather, x: &Aval) -> IndexMode {
+    let without_start = |&axis: &usize| {
+        gather.slice_sizes.get(axis).is_some_and(|&size| size != x.shape[axis])
+            && !gather.start_index_map.contains(&axis)
+            && !gather.operand_batching_dims.contains(&axis)
+    };
+    if (0..x.rank()).any(|axis| without_start(&axis)) { IndexMode::PromiseInBounds } else { IndexMode::Clip }
 }

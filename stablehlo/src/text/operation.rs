@@ -11,8 +11,14 @@ use crate::mlir::{Attribute, Attributes, Function, Module, Operation, Region, Ty
 const DEPTH_LIMIT: usize = 64;
 
 pub(super) fn read(text: &str, file: &str) -> Result<Module> {
-    let mut parser =
-        Parser { s: Scanner::new(text, file), module: Module::default(), scopes: vec![HashMap::new()], depth: 0 };
+    let mut parser = Parser {
+        s: Scanner::new(text, file),
+        module: Module::default(),
+        scopes: vec![HashMap::new()],
+        depth: 0,
+        location_aliases: HashMap::new(),
+        argument_aliases: vec![],
+    };
     parser.module()?;
     Ok(parser.module)
 }
@@ -23,6 +29,10 @@ struct Parser<'a> {
     /// The values visible here, by name with result number (`0#1`).
     scopes: Vec<HashMap<String, Value>>,
     depth: usize,
+    /// The names of locations that stand under an alias.
+    location_aliases: HashMap<&'a str, String>,
+    /// Arguments whose location is an alias, which may be defined after them.
+    argument_aliases: Vec<(Value, &'a str)>,
 }
 
 /// What an operation says of itself before its types are known.
@@ -35,11 +45,7 @@ struct Parts {
 
 impl<'a> Parser<'a> {
     fn module(&mut self) -> Result<()> {
-        // Attribute aliases at the top are of other dialects (`#loc = …`).
-        while self.s.peek("#") {
-            let rest = self.s.rest();
-            self.s.position += rest.find('\n').unwrap_or(rest.len());
-        }
+        self.aliases()?;
         let wrapped = self.s.eat_word("module") || self.s.eat_word("builtin.module");
         if wrapped {
             if self.s.peek("@") {
@@ -57,12 +63,54 @@ impl<'a> Parser<'a> {
             self.s.expect("}")?;
         }
         self.skip_location()?;
+        self.aliases()?;
+        self.s.skip_space();
+        if !self.s.rest().is_empty() {
+            return self.s.expected("a function or the end");
+        }
+        for (value, alias) in std::mem::take(&mut self.argument_aliases) {
+            if let Some(name) = self.location_aliases.get(alias) {
+                self.module.argument_names.insert(value, name.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// `#loc1 = loc("xs[1]")` and other attribute aliases, of which only the names of locations are kept.
+    fn aliases(&mut self) -> Result<()> {
         while self.s.peek("#") {
+            let rest = self.s.rest();
+            let line = &rest[..rest.find('\n').unwrap_or(rest.len())];
+            if let Some((alias, _)) = line.split_once(" = loc(\"") {
+                self.s.position += alias.len() + " = loc(".len();
+                let name = self.s.string()?;
+                if !self.s.rest().starts_with(':') {
+                    self.location_aliases.insert(alias, name);
+                }
+            }
             let rest = self.s.rest();
             self.s.position += rest.find('\n').unwrap_or(rest.len());
         }
-        self.s.skip_space();
-        if self.s.rest().is_empty() { Ok(()) } else { self.s.expected("a function or the end") }
+        Ok(())
+    }
+
+    /// The location of an argument, which may carry a name: `loc("xs[1]")`, or `loc(#loc1)` where the name stands elsewhere.
+    fn argument_location(&mut self, argument: Value) -> Result<()> {
+        let start = self.s.position;
+        if self.s.eat("loc(") {
+            if self.s.peek("\"") {
+                let name = self.s.string()?;
+                if !self.s.rest().starts_with(':') {
+                    self.module.argument_names.insert(argument, name);
+                }
+            } else if self.s.peek("#") {
+                let rest = self.s.rest();
+                let alias = &rest[..rest.find(')').unwrap_or(rest.len())];
+                self.argument_aliases.push((argument, alias));
+            }
+            self.s.position = start;
+        }
+        self.skip_location()
     }
 
     fn function(&mut self) -> Result<()> {
@@ -79,13 +127,14 @@ impl<'a> Parser<'a> {
             if !body.arguments.is_empty() {
                 self.s.expect(",")?;
             }
-            body.arguments.push(self.argument()?);
+            let argument = self.argument()?;
+            body.arguments.push(argument);
             argument_attributes.push(if self.s.peek("{") {
                 attribute::dictionary(&mut self.s)?
             } else {
                 Attributes::new()
             });
-            self.skip_location()?;
+            self.argument_location(argument)?;
         }
         let (results, result_attributes) =
             if self.s.eat("->") { types::results_with_attributes(&mut self.s)? } else { (vec![], vec![]) };
@@ -443,10 +492,12 @@ impl<'a> Parser<'a> {
                     }
                     self.s.word()?;
                     self.s.expect("=")?;
-                    // A number stands by itself here: the colon after it begins the types.
+                    // A number and an enumerant stand by themselves here: the colon after them begins the types.
                     self.s.skip_space();
                     let value = if self.s.rest().starts_with(|c: char| c.is_ascii_digit() || c == '-') {
                         Attribute::Int(self.s.integer()?)
+                    } else if self.s.rest().starts_with(|c: char| c.is_ascii_uppercase()) {
+                        Attribute::String(self.s.word()?.to_string())
                     } else {
                         attribute::parse(&mut self.s)?
                     };

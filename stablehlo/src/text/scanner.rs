@@ -7,17 +7,21 @@ pub(super) struct Scanner<'a> {
     pub text: &'a str,
     pub position: usize,
     file: std::sync::Arc<str>,
+    /// Where each line begins.
+    lines: Vec<usize>,
 }
 
 impl<'a> Scanner<'a> {
     pub fn new(text: &'a str, file: &str) -> Scanner<'a> {
-        Scanner { text, position: 0, file: file.into() }
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Scanner { text, position: 0, file: file.into(), lines }
     }
 
     pub fn location(&self) -> Location {
-        let before = &self.text[..self.position.min(self.text.len())];
-        let line = before.matches('\n').count() as u32 + 1;
-        let column = before.chars().rev().take_while(|&c| c != '\n').count() as u32 + 1;
+        let position = self.position.min(self.text.len());
+        let line = self.lines.partition_point(|&start| start <= position);
+        let column = self.text[self.lines[line - 1]..position].chars().count() as u32 + 1;
+        let line = line as u32;
         Location::Text { file: self.file.clone(), line, column }
     }
 

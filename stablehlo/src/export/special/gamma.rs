@@ -133,7 +133,7 @@ const ZETA: [f64; 12] = [
 ];
 
 /// Ten leading terms, then the Euler-Maclaurin formula for the rest.
-fn zeta_positive(m: &mut Math, s: Atom, q: Atom) -> Atom {
+fn series(m: &mut Math, s: Atom, q: Atom) -> Atom {
     let minus = m.un(Unary::Neg, s);
     let (mut a, mut sum) = (q, m.num(0.0));
     for _ in 0..10 {
@@ -166,27 +166,18 @@ fn zeta_positive(m: &mut Math, s: Atom, q: Atom) -> Atom {
     m.sel(unclear, first, sum)
 }
 
+/// Below zero, too, the series with a signed base is what XLA computes.
 pub(in crate::export) fn zeta(m: &mut Math, x: &[Atom]) -> Atom {
     let (s, q) = (x[0], x[1]);
     let floor = m.un(Unary::Floor, q);
-    let fraction = m.sub(q, floor);
     let positive = m.cmpn(Compare::Gt, q, 0.0);
-    let start = m.sel(positive, q, fraction);
-    let direct = zeta_positive(m, s, start);
-    // The terms below zero are, up to their sign, those of another series that ends at -q.
-    let (from, to) = (m.rsub(1.0, fraction), m.rsub(1.0, q));
-    let to = m.sel(positive, from, to);
-    let (longer, shorter) = (zeta_positive(m, s, from), zeta_positive(m, s, to));
-    let below = m.sub(longer, shorter);
+    let direct = series(m, s, q);
     let two = m.num(2.0);
     let remainder = m.b.binary(rjax_ir::Binary::Rem, s, two);
     let even = m.cmpn(Compare::Eq, remainder, 0.0);
-    let minus = m.un(Unary::Neg, below);
-    let signed = m.sel(even, below, minus);
-    let left = m.add(direct, signed);
     let s_floor = m.un(Unary::Floor, s);
     let fractional = m.cmp(Compare::Ne, s, s_floor);
-    let left = m.seln(fractional, f64::NAN, left);
+    let left = m.seln(fractional, f64::NAN, direct);
     let (infinite, nan) = (m.num(f64::INFINITY), m.num(f64::NAN));
     let at_pole = m.sel(even, infinite, nan);
     let is_pole = m.cmp(Compare::Eq, q, floor);
