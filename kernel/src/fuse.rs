@@ -58,7 +58,7 @@ pub(crate) struct Fusion {
     pub convs: HashMap<NodeId, ConvOperands>,
     /// The transpositions that a library routine does.
     pub transposes: HashMap<NodeId, TransposeOperand>,
-    /// The loops over scalars that are kernels.
+    /// The loops over scalars and small arrays that are kernels.
     pub in_registers: HashSet<NodeId>,
 }
 
@@ -182,7 +182,7 @@ impl Fuser<'_, '_> {
         let is_loop = matches!(node.op, Op::Cond { .. } | Op::While(_) | Op::Scan(_));
         let changes_width =
             matches!(node.op, Op::Bitcast { dtype } if self.graph.aval(node.inputs[0]).dtype.size() != dtype.size());
-        if let Some(reads) = scalar_region::scalar_loop_reads(self.graph, id).filter(|_| self.options.fuse) {
+        if let Some(reads) = scalar_region::small_loop_reads(self.graph, id).filter(|_| self.options.fuse) {
             self.fate[at] = Fate::Root;
             self.in_registers.insert(id);
             reads.into_iter().for_each(|value| self.force(value));

@@ -4,13 +4,14 @@
 //! whole program has one number. What a branch or loop body closes over is the outer value itself, not a copy.
 
 mod ops;
+mod planes;
 mod split;
 
 use std::collections::HashMap;
 
 use std::sync::LazyLock;
 
-use rjax_ir::{Atom, Aval, Location, Op, Program, Result, Scalar, Shape, Tensor};
+use rjax_ir::{Atom, Aval, Eqn, Location, Op, Program, Result, Scalar, Scan, Shape, Tensor, While};
 
 use ops::End;
 pub(crate) use ops::Ops;
@@ -100,6 +101,8 @@ pub(crate) struct Graph<'p> {
     /// Values that planning wants in memory.
     pub in_memory: Vec<ValueId>,
     literals: HashMap<Scalar, ValueId>,
+    /// The parts of arrays along a short axis, where they are known.
+    planes: HashMap<ValueId, planes::Planes>,
     kept: End<'p>,
 }
 
@@ -120,6 +123,7 @@ impl<'p> Graph<'p> {
             consts: vec![],
             in_memory: vec![],
             literals: HashMap::new(),
+            planes: HashMap::new(),
             kept: End::of(ops),
         };
         let mut names = no_names(program);
@@ -181,7 +185,9 @@ impl<'p> Graph<'p> {
         };
         for eqn in &program.eqns {
             let inputs: Vec<ValueId> = eqn.inputs.iter().map(|atom| resolve(self, &names, atom)).collect();
+            let operands = inputs.clone();
             let outputs = match &eqn.op {
+                op if let Some(value) = self.picked(op, &inputs) => vec![value],
                 Op::StopGradient | Op::Name { .. } | Op::OptimizationBarrier => inputs,
                 Op::Call { program, .. } => self.call(program, &inputs, region)?,
                 Op::CustomJvp(custom) => self.call(&custom.call, &inputs, region)?,
@@ -236,31 +242,19 @@ impl<'p> Graph<'p> {
                     self.value_and_position(&inputs, axes[0], largest, (region, &eqn.location))
                 }
                 Op::GeneralReduce { body, .. } | Op::GeneralReduceWindow { body, .. } => {
-                    let combiner = self.nested(body, &[], inputs.len())?;
+                    let combiner = self.nested(body, &[], &[], inputs.len())?.0;
                     self.add(program, eqn, inputs, vec![combiner], region)
                 }
                 Op::Cond { branches } => {
                     let index = self.as_arrays(&inputs[..1], region);
                     let mut regions = Vec::new();
                     for branch in branches {
-                        regions.push(self.nested(branch, &inputs[1..], 0)?);
+                        regions.push(self.nested(branch, &inputs[1..], &[], 0)?.0);
                     }
                     self.add(program, eqn, index, regions, region)
                 }
-                Op::While(op) => {
-                    let (cond_consts, rest) = inputs.split_at(op.cond_nconsts);
-                    let (body_consts, carry) = rest.split_at(op.body_nconsts);
-                    let carry = self.as_arrays(carry, region);
-                    let cond = self.nested(&op.cond, cond_consts, carry.len())?;
-                    let body = self.nested(&op.body, body_consts, carry.len())?;
-                    self.add(program, eqn, carry, vec![cond, body], region)
-                }
-                Op::Scan(op) => {
-                    let (consts, rest) = inputs.split_at(op.num_consts);
-                    let rest = self.as_arrays(rest, region);
-                    let body = self.nested(&op.body, consts, rest.len())?;
-                    self.add(program, eqn, rest, vec![body], region)
-                }
+                Op::While(op) => self.while_loop(program, eqn, op, &inputs, region)?,
+                Op::Scan(op) => self.scan(program, eqn, op, &inputs, region)?,
                 Op::Collective(collective) => {
                     return Err(unbound(collective.name()).at(&eqn.location));
                 }
@@ -268,6 +262,11 @@ impl<'p> Graph<'p> {
                     return Err(unevaluable().at(&eqn.location));
                 }
             };
+            if let [output] = outputs[..]
+                && !self.planes.contains_key(&output)
+            {
+                self.note_planes(&eqn.op, &operands, output, (region, &eqn.location));
+            }
             for (&v, &value) in eqn.outputs.iter().zip(&outputs) {
                 names[v.index()] = Some(value);
             }
@@ -335,23 +334,111 @@ impl<'p> Graph<'p> {
         self.inline(program, names, region)
     }
 
-    /// A region for a program whose first inputs are values of the outer region and whose last `params` the loop brings in.
-    fn nested(&mut self, program: &'p Program, outer: &[ValueId], params: usize) -> Result<RegionId> {
+    /// A loop, its carried arrays in planes where its body makes planes of them.
+    fn while_loop(
+        &mut self,
+        program: &'p Program,
+        eqn: &'p Eqn,
+        op: &'p While,
+        inputs: &[ValueId],
+        region: RegionId,
+    ) -> Result<Vec<ValueId>> {
+        let (cond_consts, rest) = inputs.split_at(op.cond_nconsts);
+        let (body_consts, carry) = rest.split_at(op.body_nconsts);
+        let carry = self.as_arrays(carry, region);
+        self.in_planes_if_possible(&carry, |graph, axes| {
+            let (body, stays) = graph.nested(&op.body, body_consts, axes, carry.len())?;
+            if !stays {
+                return Ok(None);
+            }
+            let (cond, _) = graph.nested(&op.cond, cond_consts, axes, carry.len())?;
+            let at = (region, &eqn.location);
+            let carry = graph.cut_in_planes(&carry, axes, at);
+            let avals = carry.iter().map(|&value| graph.aval(value).clone()).collect();
+            let outputs = graph.push(&eqn.op, carry, avals, vec![cond, body], region, &eqn.location);
+            let avals: Vec<Aval> = eqn.outputs.iter().map(|&v| program.aval(v)).collect();
+            Ok(Some(graph.out_of_planes(&outputs, &avals, axes, at)))
+        })
+    }
+
+    /// As [`Graph::while_loop`].
+    fn scan(
+        &mut self,
+        program: &'p Program,
+        eqn: &'p Eqn,
+        op: &'p Scan,
+        inputs: &[ValueId],
+        region: RegionId,
+    ) -> Result<Vec<ValueId>> {
+        let (consts, rest) = inputs.split_at(op.num_consts);
+        let rest = self.as_arrays(rest, region);
+        self.in_planes_if_possible(&rest[..op.num_carry], |graph, axes| {
+            let (body, stays) = graph.nested(&op.body, consts, axes, rest.len())?;
+            if !stays {
+                return Ok(None);
+            }
+            let at = (region, &eqn.location);
+            let avals: Vec<Aval> = eqn.outputs.iter().map(|&v| program.aval(v)).collect();
+            let carry = graph.cut_in_planes(&rest[..op.num_carry], axes, at);
+            let scan = if carry.len() == op.num_carry { &eqn.op } else { graph.scan_in_planes(op, carry.len()) };
+            let mut types: Vec<Aval> = carry.iter().map(|&value| graph.aval(value).clone()).collect();
+            types.extend_from_slice(&avals[op.num_carry..]);
+            let inputs = [&carry, &rest[op.num_carry..]].concat();
+            let outputs = graph.push(scan, inputs, types, vec![body], region, &eqn.location);
+            Ok(Some(graph.out_of_planes(&outputs, &avals, axes, at)))
+        })
+    }
+
+    /// Builds a loop that carries planes; where `build` finds that its body has none, all carried arrays stay whole.
+    fn in_planes_if_possible(
+        &mut self,
+        carry: &[ValueId],
+        mut build: impl FnMut(&mut Self, &[Option<usize>]) -> Result<Option<Vec<ValueId>>>,
+    ) -> Result<Vec<ValueId>> {
+        let axes = self.short_axes(carry);
+        if axes.iter().any(Option::is_some) {
+            let mark = self.mark();
+            if let Some(results) = build(self, &axes)? {
+                return Ok(results);
+            }
+            self.go_back(&mark);
+        }
+        Ok(build(self, &[])?.expect("a loop can carry whole arrays"))
+    }
+
+    /// A region for a program whose first inputs are values of the outer region and whose last `params` the loop brings in; those with an
+    /// axis as planes along it. Also says whether the results have these planes too.
+    fn nested(
+        &mut self,
+        program: &'p Program,
+        outer: &[ValueId],
+        axes: &[Option<usize>],
+        params: usize,
+    ) -> Result<(RegionId, bool)> {
         let region = RegionId(self.regions.len() as u32);
         self.regions.push(Region::default());
         let mut names = no_names(program);
         for (v, &value) in program.invars.iter().zip(outer) {
             names[v.index()] = Some(value);
         }
-        for &v in &program.invars[program.invars.len() - params..] {
-            let value = self.value(program.aval(v), Source::Param, region);
-            self.regions[region.index()].params.push(value);
+        for (i, &v) in program.invars[program.invars.len() - params..].iter().enumerate() {
+            let aval = program.aval(v);
+            let value = match axes.get(i).copied().flatten() {
+                Some(axis) => self.param_in_planes(&aval, axis, (region, &NOWHERE)),
+                None => {
+                    let value = self.value(aval, Source::Param, region);
+                    self.regions[region.index()].params.push(value);
+                    value
+                }
+            };
             names[v.index()] = Some(value);
         }
         let results = self.inline(program, names, region)?;
         let results = self.as_arrays(&results, region);
-        self.regions[region.index()].results = results;
-        Ok(region)
+        let in_planes = self.in_planes(&results, axes);
+        let stays = in_planes.is_some();
+        self.regions[region.index()].results = in_planes.unwrap_or(results);
+        Ok((region, stays))
     }
 }
 

@@ -52,8 +52,12 @@ pub(crate) struct Writer<'a, 'p> {
     reads: HashMap<ValueId, ParamId>,
     /// Where this is false, elements are not needed and memory is not read.
     mask: Option<Reg>,
-    /// Values that are in registers.
-    known: HashMap<ValueId, Element>,
+    /// Values that are in registers: their elements, row-major.
+    known: HashMap<ValueId, Vec<Element>>,
+    /// Parameters of loops that are always the same value from outside of the kernel.
+    outside: HashMap<ValueId, ValueId>,
+    /// Whether loops inside of nodes are written out.
+    unrolled: bool,
     class: Class,
 }
 
@@ -84,7 +88,7 @@ pub(crate) fn own_step(graph: &Graph<'_>, fusion: &Fusion, id: NodeId) -> Result
         Op::DynamicUpdateSlice => w.dynamic_update_slice(id)?,
         Op::Scatter(scatter) => w.scatter(id, scatter)?,
         Op::SelectAndScatterAdd(select) => w.select_and_scatter_add(id, select)?,
-        Op::While(_) | Op::Scan(_) => w.scalar_loop(id)?,
+        Op::While(_) | Op::Scan(_) => w.small_loop(id)?,
         op @ (Op::Unary(_)
         | Op::Binary(_)
         | Op::Compare(_)
@@ -195,6 +199,8 @@ impl<'a, 'p> Writer<'a, 'p> {
             reads: HashMap::new(),
             mask: None,
             known: HashMap::new(),
+            outside: HashMap::new(),
+            unrolled: false,
             class: Class::Map,
         }
     }
@@ -243,8 +249,16 @@ impl<'a, 'p> Writer<'a, 'p> {
         extents: &[usize],
         inits: Vec<Reg>,
         order: Order,
-        body: impl FnOnce(&mut Self, &[Index], &[Reg]) -> Result<Vec<Reg>>,
+        mut body: impl FnMut(&mut Self, &[Index], &[Reg]) -> Result<Vec<Reg>>,
     ) -> Result<Vec<Reg>> {
+        if self.unrolled {
+            let extents: Shape = extents.iter().copied().collect();
+            let mut carried = inits;
+            for position in scalar_region::positions(&extents) {
+                carried = body(self, &position, &carried)?;
+            }
+            return Ok(carried);
+        }
         let mut depth = self.b.depth_of(at);
         for register in inits.iter().chain(&self.mask) {
             depth = depth.max(self.b.depth_of(&[Index::reg(*register)]));
@@ -368,8 +382,11 @@ impl<'a, 'p> Writer<'a, 'p> {
             // No position of an empty array is ever asked for when the kernel runs.
             return Ok(Element::zero(&mut self.b, dtype));
         }
-        if let Some(&element) = self.known.get(&value) {
-            return Ok(element);
+        if let Some(&outer) = self.outside.get(&value) {
+            return self.pull(outer, at);
+        }
+        if self.known.contains_key(&value) {
+            return Ok(self.chosen(value, at));
         }
         let id = match self.graph.values[value.index()].source {
             Source::Literal(scalar) => return Ok(Element::constant(&mut self.b, scalar)),

@@ -147,9 +147,9 @@ fn updates_of_a_loop_carry_happen_in_place() {
 #[test]
 fn carried_values_may_trade_places() {
     let module = planned(
-        "{ lambda ; x:f32[3] y:f32[3]. let
-            a:f32[3] b:f32[3] = scan[
-                jaxpr={ lambda ; p:f32[3] q:f32[3]. let in (q, p) }
+        "{ lambda ; x:f32[300] y:f32[300]. let
+            a:f32[300] b:f32[300] = scan[
+                jaxpr={ lambda ; p:f32[300] q:f32[300]. let in (q, p) }
                 length=3 num_carry=2 num_consts=0 reverse=False
             ] x y
         in (a, b) }",
@@ -317,4 +317,113 @@ fn reductions_over_the_same_row_share_a_loop() {
         &[],
     );
     assert_eq!(module.to_string().matches("vector-reduce").count(), 1, "{module}");
+}
+
+/// How many launches a pass over the schedule makes, loops counted once.
+fn launches_in_loops(stmts: &[Stmt]) -> usize {
+    stmts
+        .iter()
+        .map(|stmt| match stmt {
+            Stmt::For { body, .. } => body.iter().filter(|stmt| matches!(stmt, Stmt::Launch { .. })).count(),
+            Stmt::While { .. }
+            | Stmt::Launch { .. }
+            | Stmt::Copy { .. }
+            | Stmt::Switch { .. }
+            | Stmt::Print { .. }
+            | Stmt::Gemm(_)
+            | Stmt::Conv(_)
+            | Stmt::Transpose(_)
+            | Stmt::Sort(_)
+            | Stmt::TopK(_)
+            | Stmt::Library(_) => 0,
+        })
+        .sum()
+}
+
+#[test]
+fn a_loop_carries_the_components_of_a_state_as_arrays_of_their_own() {
+    for (lanes, components) in [(37, 2), (16, 3), (40, 8)] {
+        let module = planned(
+            &format!(
+                "{{ lambda ; y:f32[{lanes},{components}]. let
+                    _:f32[{lanes},{components}] s:f32[5,{lanes}] = scan[
+                      jaxpr={{ lambda ; c:f32[{lanes},{components}]. let
+                          p:f32[{lanes},1] = slice[limit_indices=({lanes}, 1) start_indices=(0, 0) strides=None] c
+                          q:f32[{lanes}] = reshape[new_sizes=({lanes},)] p
+                          r:f32[{lanes}] = sin q
+                          t:f32[{lanes},1] = broadcast_in_dim[broadcast_dimensions=(0,) shape=({lanes}, 1)] r
+                          u:f32[{lanes},{components}] = pad[padding_config=((0, 0, 0), (0, {rest}, 0))] t 0.5:f32
+                          v:f32[{lanes},{components}] = add c u
+                        in (v, q) }}
+                      length=5 num_carry=1 num_consts=0 reverse=False
+                    ] y
+                in (s,) }}",
+                rest = components - 1
+            ),
+            &[],
+        );
+        assert_eq!(launches_in_loops(&module.body), 1, "one kernel computes all components\n{module}");
+    }
+}
+
+#[test]
+fn a_loop_whose_body_knows_no_components_carries_the_whole_array() {
+    let module = planned(
+        "{ lambda ; y:f32[16,3]. let
+            z:f32[16,3] = scan[
+              jaxpr={ lambda ; c:f32[16,3]. let
+                  s:f32[3] = reduce_sum[axes=(0,)] c
+                  t:f32[16,3] = broadcast_in_dim[broadcast_dimensions=(1,) shape=(16, 3)] s
+                  u:f32[16,3] = mul t 0.0625:f32
+                in (u,) }
+              length=4 num_carry=1 num_consts=0 reverse=False
+            ] y
+        in (z,) }"
+            .replace("mul t 0.0625:f32", "sub c t")
+            .as_str(),
+        &[],
+    );
+    assert!(module.buffers.iter().any(|b| b.len == 48), "{module}");
+}
+
+#[test]
+fn a_loop_over_small_arrays_is_one_kernel() {
+    let module = planned(
+        "{ lambda ; y:f32[2] a:f32[3,3] n:i32[]. let
+            _:i32[] z:f32[3,2] i:f32[2] = while[
+              cond_nconsts=1
+              cond_jaxpr={ lambda ; n:i32[] k:i32[] z:f32[3,2] w:f32[2]. let b:bool[] = lt k n in (b,) }
+              body_nconsts=1
+              body_jaxpr={ lambda ; a:f32[3,3] k:i32[] z:f32[3,2] w:f32[2]. let
+                  r:f32[1,3] = dynamic_slice[slice_sizes=(1, 3)] a k 0:i32
+                  s:f32[3] = reshape[new_sizes=(3,)] r
+                  d:f32[2] = dot_general[
+                    dimension_numbers=(([0], [0]), ([], []))
+                    precision=None
+                    preferred_element_type=f32
+                  ] s z
+                  e:f32[2] = tanh d
+                  f:f32[2] = add e w
+                  g:f32[1,2] = broadcast_in_dim[broadcast_dimensions=(1,) shape=(1, 2)] f
+                  z2:f32[3,2] = dynamic_update_slice z g k 0:i32
+                  m:f32[] = reduce_max[axes=(0,)] f
+                  h:f32[2] = broadcast_in_dim[broadcast_dimensions=() shape=(2,)] m
+                  p:f32[1] = slice[limit_indices=(1,) start_indices=(0,) strides=None] h
+                  q:f32[1] = slice[limit_indices=(2,) start_indices=(1,) strides=None] f
+                  t:f32[2] = concatenate[dimension=0] p q
+                  k2:i32[] = add k 1:i32
+                in (k2, z2, t) }
+            ] n a 0:i32 y3 y
+        in (z, i) }"
+            .replace(
+                "let
+            _:i32[] z",
+                "let
+            y3:f32[3,2] = broadcast_in_dim[broadcast_dimensions=(1,) shape=(3, 2)] y
+            _:i32[] z",
+            )
+            .as_str(),
+        &[],
+    );
+    assert!(!module.body.iter().any(|stmt| matches!(stmt, Stmt::While { .. })), "{module}");
 }

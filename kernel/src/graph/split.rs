@@ -182,7 +182,7 @@ impl<'p> Graph<'p> {
         self.made_reduce(Reducer::Min, candidates, vec![axis], at)
     }
 
-    fn made(
+    pub(super) fn made(
         &mut self,
         op: Op,
         inputs: Vec<ValueId>,
@@ -204,7 +204,13 @@ impl<'p> Graph<'p> {
         self.made(op, vec![], Aval::new(dtype, shape.clone()), at)
     }
 
-    fn made_broadcast(&mut self, x: ValueId, shape: &Shape, dims: Vec<usize>, at: (RegionId, &'p Location)) -> ValueId {
+    pub(super) fn made_broadcast(
+        &mut self,
+        x: ValueId,
+        shape: &Shape,
+        dims: Vec<usize>,
+        at: (RegionId, &'p Location),
+    ) -> ValueId {
         let aval = self.aval(x).with_shape(shape.clone());
         self.made(Op::BroadcastInDim { shape: shape.clone(), dims }, vec![x], aval, at)
     }

@@ -106,7 +106,7 @@ impl Writer<'_, '_> {
                 let feature = &taps[spatial];
                 let mut l = vec![Index::default(); spatial + 2];
                 let mut r = vec![Index::default(); spatial + 2];
-                l[conv.lhs_spec[0]] = lhs_batch;
+                l[conv.lhs_spec[0]] = lhs_batch.clone();
                 l[conv.lhs_spec[1]] = first_feature.plus(feature, 1);
                 r[conv.rhs_spec[0]] = out_feature.clone();
                 r[conv.rhs_spec[1]] = feature.clone();
