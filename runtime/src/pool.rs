@@ -7,6 +7,9 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(unix)]
+mod guard;
+
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,6 +27,9 @@ const KEEP_BYTES: usize = 4 << 30;
 pub(crate) struct Block {
     start: NonNull<u8>,
     class: usize,
+    /// The mapping, for blocks between guard pages.
+    #[cfg(unix)]
+    guarded: Option<guard::Guarded>,
 }
 
 // SAFETY: a block owns its memory; nothing else points into it.
@@ -35,6 +41,11 @@ impl Block {
     /// A block of at least `bytes` bytes, from the pool if one is free. Contents are unspecified but initialised.
     pub(crate) fn new(bytes: usize) -> Block {
         let class = size_class(bytes);
+        #[cfg(unix)]
+        if let Some(guarded) = guard::Guarded::new(bytes) {
+            let start = NonNull::new(guarded.start()).expect("mmap succeeded");
+            return Block { start, class, guarded: Some(guarded) };
+        }
         let mut pool = lock();
         pool.stats.live_bytes += class;
         pool.stats.peak_bytes = pool.stats.peak_bytes.max(pool.stats.live_bytes);
@@ -49,7 +60,12 @@ impl Block {
                 allocate(class)
             }
         };
-        Block { start, class }
+        Block {
+            start,
+            class,
+            #[cfg(unix)]
+            guarded: None,
+        }
     }
 
     pub(crate) fn as_ptr(&self) -> *mut u8 {
@@ -59,6 +75,10 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
+        #[cfg(unix)]
+        if self.guarded.is_some() {
+            return;
+        }
         let mut pool = lock();
         pool.stats.live_bytes -= self.class;
         if pool.stats.kept_bytes + self.class > KEEP_BYTES {
