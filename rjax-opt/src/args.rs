@@ -1,5 +1,8 @@
 //! The command line.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use rjax_stablehlo::bytecode::Version;
@@ -16,6 +19,7 @@ Examples:
   echo '{ lambda ; a:f32[]. let b:f32[] = sin a in (b,) }' | rjax-opt - --jvp
   rjax-opt model.jaxpr --vjp --emit=explain      what simplification does to the derivative
   rjax-opt bench model.mlirbc other.jaxpr        compile and run times, GFLOP/s, GB/s
+  rjax-opt model.mlirbc --target=tpu:v5e:1x1 --emit=hlo   what libtpu makes of it, on any machine
   rjax-opt diff before.jaxpr after.jaxpr
   rjax-opt check --kind run,vjp,jvp --jobs 2 conformance/jax
 ";
@@ -44,6 +48,12 @@ pub enum Command {
     Rules,
     /// Lists devices: what is there, and why something is not.
     Devices,
+    /// Compiles what a request in a folder asks for: how programs that use rjax compile in a process of its own.
+    #[command(hide = true)]
+    CompileAhead {
+        /// The folder of the request.
+        folder: PathBuf,
+    },
     /// Compares two programs by structure; exit status 1 where they differ.
     Diff {
         /// The first program; `-` for standard input.
@@ -85,6 +95,48 @@ pub struct Show {
     /// The version of VHLO that `--emit=stablehlo-bytecode` is written for; readers take it and all newer ones do.
     #[arg(long, value_name = "X.Y.Z", default_value_t = Version::DEFAULT, value_parser = vhlo_version)]
     pub vhlo_version: Version,
+    /// What to compile for: `cpu`, or `tpu:TOPOLOGY` (`tpu:v5e:2x2`) with libtpu, where no TPU need be there.
+    #[arg(long, value_name = "T", default_value = "cpu", value_parser = target)]
+    pub target: Target,
+    /// The mesh of devices: names and extents of its axes, along which the program's collectives go.
+    #[arg(long, value_name = "NAME=N,…", value_delimiter = ',', value_parser = mesh_axis)]
+    pub mesh: Vec<(Arc<str>, usize)>,
+    /// How many seconds the compiler of `--target` may take.
+    #[arg(long, value_name = "S", default_value_t = 120.0, value_parser = seconds)]
+    pub time_limit: f64,
+}
+
+/// What programs are compiled for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// This processor.
+    Cpu,
+    /// TPUs of this topology.
+    Tpu(String),
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    match text.split_once(':') {
+        None if text == "cpu" => Ok(Target::Cpu),
+        Some(("tpu", topology)) => {
+            let checked = rjax_runtime::pjrt::check_tpu_topology(topology);
+            checked.map(|()| Target::Tpu(topology.to_string())).map_err(|e| e.message)
+        }
+        None | Some(_) => {
+            Err(format!("there is no target `{text}`; known are cpu and tpu:TOPOLOGY, as in tpu:v5e:2x2"))
+        }
+    }
+}
+
+fn mesh_axis(text: &str) -> Result<(Arc<str>, usize), String> {
+    let axis = text.split_once('=').and_then(|(name, extent)| Some((name.into(), extent.parse().ok()?)));
+    axis.filter(|(_, extent)| *extent > 0)
+        .ok_or_else(|| format!("`{text}` is not an axis and its extent, as in data=4"))
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|s: &f64| (0.0..1e6).contains(s));
+    value.ok_or_else(|| format!("`{text}` is not a number of seconds"))
 }
 
 fn vhlo_version(text: &str) -> Result<Version, String> {
@@ -113,8 +165,15 @@ pub enum Form {
     StablehloBytecode,
     /// A graph for graphviz.
     Dot,
-    /// Flops and bytes before and after simplification, and the number of kernels, as JSON.
+    /// Flops and bytes before and after simplification, and the number of kernels, as JSON; for `--target=tpu:…` the
+    /// compiler's own cost analysis.
     Cost,
+    /// The memory that the program needs on the devices of `--target=tpu:…`, as JSON.
+    Memory,
+    /// What the compiler of `--target=tpu:…` makes of it, in the notation of HLO.
+    Hlo,
+    /// The executable for the devices of `--target=tpu:…`.
+    Executable,
     /// The rewrites of simplification that survived, by rule and class.
     Explain,
 }

@@ -3,8 +3,8 @@
 use rjax_ir::text;
 use rjax_stablehlo::bytecode;
 
-use crate::args::{Form, Show};
-use crate::{Result, pipeline, read, write_output};
+use crate::args::{Form, Show, Target};
+use crate::{Result, ahead, pipeline, read, write_output};
 
 /// Writes the form asked for.
 pub fn emit(show: &Show) -> Result<()> {
@@ -12,6 +12,11 @@ pub fn emit(show: &Show) -> Result<()> {
     let file = source.file.as_deref().expect("clap requires FILE");
     let lanes = vec![source.batch_size; source.transforms.0.len()];
     let program = read::transformed(source, read::program(file)?, &lanes)?;
+    if let Target::Tpu(topology) = &show.target
+        && let Some(bytes) = ahead::emit(show, topology, &program)?
+    {
+        return write_output(show.output.as_deref(), &bytes);
+    }
     let text = match show.emit {
         Form::Program => format!("{program}\n"),
         Form::Simplified => format!("{}\n", pipeline::simplified(source, &program)?.0),
@@ -21,16 +26,20 @@ pub fn emit(show: &Show) -> Result<()> {
         Form::Clif => pipeline::clif(source, &program)?,
         Form::Asm => pipeline::asm(source, &program)?,
         Form::Stablehlo => {
-            let module = pipeline::stablehlo(&program)?;
+            let module = pipeline::stablehlo(&program, &show.mesh)?;
             rjax_stablehlo::text::print(&module).map_err(|e| e.to_string())?
         }
         Form::StablehloBytecode => {
-            let module = pipeline::stablehlo(&program)?;
+            let module = pipeline::stablehlo(&program, &show.mesh)?;
             let bytes = bytecode::write(&module, show.vhlo_version).map_err(|e| e.to_string())?;
             return write_output(show.output.as_deref(), &bytes);
         }
         Form::Dot => text::dot(&program),
         Form::Cost => pipeline::cost(source, &program)?,
+        form @ (Form::Memory | Form::Hlo | Form::Executable) => {
+            let name = format!("{form:?}").to_lowercase();
+            return Err(format!("--emit={name}: say for which devices, as in --target=tpu:v5e:1x1"));
+        }
         Form::Explain => pipeline::simplified(source, &program)?.1.to_string(),
     };
     write_output(show.output.as_deref(), text.as_bytes())

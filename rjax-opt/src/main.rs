@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod ahead;
 mod args;
 mod bench;
 mod check;
@@ -50,6 +51,7 @@ fn run_command(args: &Args) -> Result<ExitCode> {
             let lines: String = rjax_runtime::devices().iter().map(|report| format!("{report}\n")).collect();
             write_output(None, lines.as_bytes())
         }
+        Some(Command::CompileAhead { folder }) => rjax_runtime::pjrt::serve(folder).map_err(|e| e.to_string()),
         Some(Command::Check(options)) => return check::check(options),
         Some(Command::Diff { before, after }) => return diff(before, after),
     }

@@ -1,5 +1,7 @@
 //! What becomes of a program on its way to machine code: simplified, fused and lowered, compiled.
 
+use std::sync::Arc;
+
 use rjax_codegen_cpu::{asm_text, clif_text};
 use rjax_ir::{Aval, DType, Program};
 use rjax_kernel::kir::Module;
@@ -61,7 +63,8 @@ pub fn cost(source: &Source, program: &Program) -> Result<String> {
     Ok(format!("{{\"before\":{},\"after\":{},\"kernels\":{kernels}}}\n", part(before), part(after)))
 }
 
-/// The program as a StableHLO module.
-pub fn stablehlo(program: &Program) -> Result<rjax_stablehlo::mlir::Module> {
-    rjax_stablehlo::export(program, &Default::default()).map_err(|e| e.to_string())
+/// The program as a StableHLO module for devices in a mesh.
+pub fn stablehlo(program: &Program, mesh: &[(Arc<str>, usize)]) -> Result<rjax_stablehlo::mlir::Module> {
+    let options = rjax_stablehlo::ExportOptions { mesh: mesh.to_vec(), ..Default::default() };
+    rjax_stablehlo::export(program, &options).map_err(|e| e.to_string())
 }

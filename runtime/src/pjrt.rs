@@ -5,7 +5,8 @@
 //! it is not on compiles for them ahead of time ([`Topology`]). Whatever a plugin makes is freed when its owner here
 //! is dropped, and its errors carry their code and text.
 //!
-//! A plugin runs inside this process: one that crashes takes the process with it.
+//! A plugin runs inside this process: one that crashes takes the process with it. Compilation ahead of time has a way
+//! out: with [`AheadOptions`] it happens in a process of its own and within a time limit.
 //!
 //! ```
 //! use rjax_runtime::pjrt::Plugin;
@@ -18,9 +19,14 @@
 mod abi;
 mod ahead;
 mod client;
+mod hlo;
+mod isolated;
 mod library;
 mod options;
+mod report;
 
 pub use ahead::{Compiled, MemoryStats, Topology};
 pub use client::{Client, DeviceBuffer, Executable};
+pub use isolated::{AheadOptions, check_tpu_topology, find_helper, serve};
 pub use library::{Attribute, Plugin, find_libtpu, find_plugin};
+pub use report::Report;

@@ -27,5 +27,5 @@ pub mod mlir;
 )]
 pub mod text;
 
-pub use export::export;
+pub use export::{Options as ExportOptions, export};
 pub use import::{CheckKind, Imported, import, import_function};

@@ -89,6 +89,18 @@ pub struct MemoryStats {
     pub aliases: i64,
     /// Temporaries.
     pub temporaries: i64,
+    /// The most that is in use at a time, where the compiler says it.
+    pub peak: i64,
+}
+
+impl MemoryStats {
+    pub(super) fn to_array(self) -> [i64; 6] {
+        [self.code, self.arguments, self.outputs, self.aliases, self.temporaries, self.peak]
+    }
+
+    pub(super) fn from_array([code, arguments, outputs, aliases, temporaries, peak]: [i64; 6]) -> MemoryStats {
+        MemoryStats { code, arguments, outputs, aliases, temporaries, peak }
+    }
 }
 
 impl Compiled {
@@ -113,6 +125,7 @@ impl Compiled {
             outputs: a.output_size_in_bytes,
             aliases: a.alias_size_in_bytes,
             temporaries: a.temp_size_in_bytes,
+            peak: a.peak_memory_in_bytes,
         })
     }
 
