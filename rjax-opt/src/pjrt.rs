@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 
 use rjax_ir::Program;
-use rjax_runtime::pjrt::{Client, Executable, Plugin, find_plugin};
+use rjax_runtime::pjrt::{Client, Executable, Plugin, find_libtpu, find_plugin};
 use rjax_stablehlo::bytecode::{self, Version};
 
 use crate::{Result, pipeline};
 
-/// The plugin that a device name means: `pjrt:PATH`, or `pjrt` for the one that the environment names. `None` for other
+/// The plugin that a device name means: `tpu`, `pjrt:PATH`, or `pjrt` for the one that the environment names. `None` for other
 /// devices.
 pub fn pjrt_path(device: &str) -> Result<Option<PathBuf>> {
+    if device == "tpu" {
+        return find_libtpu().map(Some).map_err(|e| e.to_string());
+    }
     match device.strip_prefix("pjrt") {
         Some("" | ":") => find_plugin().map(Some).map_err(|e| e.to_string()),
         Some(rest) => Ok(rest.strip_prefix(':').map(PathBuf::from)),

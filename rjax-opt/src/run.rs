@@ -33,6 +33,7 @@ pub fn run(options: &Run) -> Result<()> {
         (Some(plugged), _) => plugged_in(plugged, &program, &inputs, options)?,
         (None, Device::Interpreter) => interpret(&program, &inputs, options)?,
         (None, Device::Cpu) => compiled(&program, &inputs, options)?,
+        (None, Device::Pjrt(_)) => unreachable!("plugins have been taken care of"),
     };
     if let Some(path) = &options.outputs {
         npz::write(path, &outputs)?;

@@ -36,7 +36,7 @@ pub(crate) use promote::{
 };
 pub use reductions::{Axes, KeepDims, keepdims};
 
-use crate::device::{self, Value};
+use crate::device::{self, Device, Value};
 use crate::error::{check, fail_with};
 use crate::trace::{self, Tracer};
 
@@ -67,6 +67,8 @@ pub(crate) enum Node {
 pub(crate) struct Concrete {
     pub aval: Aval,
     pub weak: bool,
+    /// Where the value is.
+    device: Device,
     /// `None` after the array was donated.
     buffer: Mutex<Option<Value>>,
 }
@@ -108,11 +110,16 @@ impl Array {
 
     /// An array from a host tensor.
     pub fn from_tensor(value: Tensor) -> Array {
-        Array::concrete(Arc::new(Buffer::from_tensor(&value)), false)
+        Array::concrete(Value::host(Buffer::from_tensor(&value)), false)
     }
 
     pub(crate) fn concrete(value: Value, weak: bool) -> Array {
-        Array(Arc::new(Node::Concrete(Concrete { aval: value.aval().clone(), weak, buffer: Mutex::new(Some(value)) })))
+        Array(Arc::new(Node::Concrete(Concrete {
+            aval: value.aval().clone(),
+            weak,
+            device: value.device(),
+            buffer: Mutex::new(Some(value)),
+        })))
     }
 
     pub(crate) fn traced(tracer: Tracer) -> Array {
@@ -138,6 +145,7 @@ impl Array {
             Node::Concrete(concrete) => Array(Arc::new(Node::Concrete(Concrete {
                 aval: concrete.aval.clone(),
                 weak,
+                device: concrete.device,
                 buffer: Mutex::new(concrete.lock().clone()),
             }))),
             Node::Traced(tracer) => Array::traced(Tracer { weak, ..tracer.clone() }),
@@ -260,7 +268,7 @@ impl Array {
     /// The value, on the host. Under `jit` and on batched values there is none, and this is an error that says so.
     #[track_caller]
     pub fn to_tensor(&self) -> Tensor {
-        check(self.value("to_tensor")).to_tensor()
+        check(self.host("to_tensor"))
     }
 
     /// The value, or why there is none; `function` is what the user called.
@@ -272,6 +280,34 @@ impl Array {
             Node::Traced(_) => trace::value_of(self, function),
             Node::Spec(aval) => Err(valueless(aval, function)),
         }
+    }
+
+    /// The value on the host, or why there is none; `function` is what the user called.
+    pub(crate) fn host(&self, function: &str) -> rjax_ir::Result<Tensor> {
+        self.value(function)?.to_tensor()
+    }
+
+    /// The device that the value is on. Variables of a trace and types without a value are on none.
+    pub fn device(&self) -> Option<Device> {
+        match self.node() {
+            Node::Literal(_) | Node::Constant { .. } => Some(Device::Cpu),
+            Node::Concrete(concrete) => Some(concrete.device),
+            Node::Traced(_) | Node::Spec(_) => None,
+        }
+    }
+
+    /// The plugin's device that the value is on, which draws computations with it there.
+    pub(crate) fn placed(&self) -> Option<Device> {
+        match self.node() {
+            Node::Concrete(Concrete { device: device @ Device::Pjrt(_), .. }) => Some(*device),
+            Node::Concrete(_) | Node::Literal(_) | Node::Constant { .. } | Node::Traced(_) | Node::Spec(_) => None,
+        }
+    }
+
+    /// The same values on another device. Arrays in host memory serve both the CPU and the interpreter.
+    #[track_caller]
+    pub fn to_device(&self, device: Device) -> Array {
+        Array::concrete(check(self.value("to_device").and_then(|value| value.on(device))), self.is_weak())
     }
 
     /// Takes the buffer out: the array cannot be used any more.
@@ -296,7 +332,7 @@ impl Array {
     /// [`lax::cond`](crate::lax::cond) for what to do under `jit`.
     #[track_caller]
     pub fn item<T: Element>(&self) -> T {
-        let value = check(self.value("item")).to_tensor();
+        let value = check(self.host("item"));
         if value.shape().size() != 1 {
             fail_with(
                 ErrorKind::Shape,
@@ -309,17 +345,17 @@ impl Array {
     /// The elements, row-major. The dtype must be that of `T`, or narrower of the same kind.
     #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Vec<T> {
-        let value = check(self.value("to_vec")).to_tensor();
+        let value = check(self.host("to_vec"));
         if value.dtype() == T::DTYPE {
             return value.to_vec();
         }
         (0..value.shape().size()).map(|i| check(element(value.get(i), "to_vec"))).collect()
     }
 
-    /// Waits until the value is there. Values are computed at once today, so this only checks that there is one.
+    /// Waits until the value is there, on whatever device it is. Reading an array waits too.
     #[track_caller]
     pub fn block_until_ready(&self) -> &Array {
-        check(self.value("block_until_ready"));
+        check(self.value("block_until_ready").and_then(|value| value.wait()));
         self
     }
 }

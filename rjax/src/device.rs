@@ -1,7 +1,8 @@
 //! Where programs run.
 //!
 //! [`Device::Cpu`] compiles programs to machine code. [`Device::Interpreter`] is the reference interpreter, which defines what every op
-//! means and takes its time.
+//! means and takes its time. [`Device::pjrt`] and [`Device::tpu`] are devices of PJRT plugins: arrays stay on them, and
+//! computations with such an array run there.
 //!
 //! ```
 //! use rjax::prelude::*;
@@ -12,18 +13,17 @@
 
 mod executable;
 mod one_op;
+mod value;
 
 use std::cell::Cell;
-use std::sync::Arc;
 
 use rjax_ir::{Atom, Op, Program, Result, Scalar};
 use rjax_runtime::Buffer;
 pub use rjax_runtime::{Device, devices};
 
 pub(crate) use executable::{Executable, Values};
-
-/// An array's elements.
-pub(crate) type Value = Arc<Buffer>;
+pub use rjax_runtime::pjrt::{AheadOptions, Report};
+pub(crate) use value::Value;
 
 thread_local! {
     static CURRENT: Cell<Option<Device>> = const { Cell::new(None) };
@@ -32,6 +32,11 @@ thread_local! {
 /// The device on which this thread runs programs.
 pub fn current() -> Device {
     CURRENT.get().unwrap_or_default()
+}
+
+/// The device that the program chose; without a choice, computations go where their operands are.
+pub(crate) fn chosen() -> Option<Device> {
+    CURRENT.get()
 }
 
 /// Runs `f` with another device for this thread.
@@ -48,23 +53,29 @@ pub fn with<R>(device: Device, f: impl FnOnce() -> R) -> R {
 
 /// A rank-0 value.
 pub(crate) fn scalar(value: Scalar) -> Value {
-    Arc::new(Buffer::from_tensor(&value.to_tensor()))
+    Value::host(Buffer::from_tensor(&value.to_tensor()))
+}
+
+/// Where a computation on these operands runs.
+fn device_of(operands: &[Value]) -> Device {
+    let placed = || operands.iter().map(Value::device).find(|device| matches!(device, Device::Pjrt(_)));
+    chosen().or_else(placed).unwrap_or_default()
 }
 
 /// Runs one op, compiled once for each kind of operands.
 pub(crate) fn run_op(op: &Op, inputs: &[Value]) -> Result<Values> {
-    one_op::compiled(op, inputs, current())?.run(inputs.iter().cloned().collect())
+    one_op::compiled(op, inputs, device_of(inputs))?.run(inputs.iter().cloned().collect())
 }
 
 /// Runs a program once. On the CPU this goes equation by equation: the ops are compiled already, or will be met again, while the
 /// program as a whole may never come back. `jit` compiles whole programs.
 pub(crate) fn run(program: &Program, inputs: &[Value]) -> Result<Vec<Value>> {
-    match current() {
+    match device_of(inputs) {
         Device::Interpreter => {
-            let executable = Executable::compile(program, &[])?;
+            let executable = Executable::compile(program, &[], Device::Interpreter)?;
             Ok(executable.run(inputs.iter().cloned().collect())?.into_vec())
         }
-        Device::Cpu => run_by_equation(program, inputs),
+        Device::Cpu | Device::Pjrt(_) => run_by_equation(program, inputs),
     }
 }
 
@@ -83,7 +94,7 @@ fn run_by_equation(program: &Program, inputs: &[Value]) -> Result<Vec<Value>> {
         values[var.index()] = Some(value.clone());
     }
     for (var, tensor) in &program.consts {
-        values[var.index()] = Some(Arc::new(Buffer::from_tensor(tensor)));
+        values[var.index()] = Some(Value::host(Buffer::from_tensor(tensor)));
     }
     let read = |values: &[Option<Value>], x: &Atom| match x {
         Atom::Var(var) => values[var.index()].clone().expect("defined before it is used, kept until its last use"),

@@ -81,7 +81,7 @@ pub(crate) fn close(traced: Traced) -> Program {
     let inputs = program.invars.len() - captures.len();
     for (var, array) in program.invars.split_off(inputs).into_iter().zip(&captures) {
         match array.value("make_jaxpr") {
-            Ok(value) if !array.is_traced() => program.consts.push((var, value.to_tensor())),
+            Ok(value) if !array.is_traced() => program.consts.push((var, crate::error::check(value.to_tensor()))),
             Ok(_) | Err(_) => fail_with(
                 ErrorKind::Structure,
                 format!(

@@ -1,9 +1,11 @@
 //! What programs can run on.
 
 use std::fmt;
+use std::path::Path;
 
 use rjax_ir::{Result, bail};
 
+use crate::pjrt::{PjrtDevice, find_libtpu, find_plugin};
 use crate::threads;
 
 /// A device that programs run on.
@@ -14,6 +16,8 @@ pub enum Device {
     Cpu,
     /// The reference interpreter: slow, and the definition of what programs mean.
     Interpreter,
+    /// The first device of a PJRT plugin.
+    Pjrt(PjrtDevice),
 }
 
 impl Device {
@@ -22,11 +26,40 @@ impl Device {
         match self {
             Device::Cpu => "cpu",
             Device::Interpreter => "interp",
+            Device::Pjrt(_) => "pjrt",
         }
     }
 
-    /// The device with this name. The error says why a device that rjax knows of cannot be used.
+    /// The first device of the PJRT plugin in this shared library, which stays loaded.
+    pub fn pjrt(path: impl AsRef<Path>) -> Result<Device> {
+        PjrtDevice::open(path).map(Device::Pjrt)
+    }
+
+    /// The first TPU of this machine. libtpu is looked for where it is usually installed, see
+    /// [`find_libtpu`](crate::pjrt::find_libtpu).
+    pub fn tpu() -> Result<Device> {
+        Device::pjrt(find_libtpu()?)
+    }
+
+    /// Tells devices apart.
+    pub fn number(self) -> u64 {
+        match self {
+            Device::Cpu => 0,
+            Device::Interpreter => 1,
+            Device::Pjrt(device) => 2 + device.number() as u64,
+        }
+    }
+
+    /// The device with this name: `cpu`, `interp`, `tpu`, `pjrt:PATH`, or `pjrt` for the plugin that the environment names. The error says why a device that rjax knows of cannot be used.
     pub fn parse(name: &str) -> Result<Device> {
+        match name.split_once(':') {
+            Some(("pjrt", path)) if !path.is_empty() => return Device::pjrt(path),
+            None if name == "pjrt" && std::env::var_os("RJAX_PJRT_PLUGIN").is_some() => {
+                return Device::pjrt(find_plugin()?);
+            }
+            None if name == "tpu" => return Device::tpu(),
+            Some(_) | None => {}
+        }
         let (kind, ordinal) = name.split_once(':').map_or((name, None), |(kind, ordinal)| (kind, Some(ordinal)));
         for report in devices() {
             if report.name != kind {

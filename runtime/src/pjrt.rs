@@ -19,6 +19,7 @@
 mod abi;
 mod ahead;
 mod client;
+mod device;
 mod hlo;
 mod isolated;
 mod library;
@@ -27,6 +28,7 @@ mod report;
 
 pub use ahead::{Compiled, MemoryStats, Topology};
 pub use client::{Client, DeviceBuffer, Executable};
+pub use device::PjrtDevice;
 pub use isolated::{AheadOptions, check_tpu_topology, find_helper, serve};
 pub use library::{Attribute, Plugin, find_libtpu, find_plugin};
 pub use report::Report;

@@ -33,6 +33,7 @@ impl Target {
         Ok(match Device::parse(name).map_err(|e| e.to_string())? {
             Device::Interpreter => Target::Interpreter,
             Device::Cpu => Target::Cpu(if jobs == Some(1) { threads() } else { 1 }),
+            Device::Pjrt(_) => unreachable!("plugins have been taken care of"),
         })
     }
 

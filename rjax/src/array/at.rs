@@ -59,7 +59,7 @@ impl At<'_> {
     #[track_caller]
     pub fn get_or(self, fill: impl Operand) -> Array {
         let fill = fill.into_array().converted(self.array.dtype(), false);
-        let fill = check(fill.value("get_or")).to_tensor().get(0);
+        let fill = check(fill.host("get_or")).get(0);
         self.array.gathered(&self.address, self.mode, Some(fill))
     }
 

@@ -186,8 +186,8 @@ fn order(symbol: &str, x: &Array, y: &Array) -> Option<Ordering> {
         }
     }
     let operands = promote_all(symbol, &[x, y]);
-    let x = check(operands[0].value(symbol)).to_tensor().get(0);
-    let y = check(operands[1].value(symbol)).to_tensor().get(0);
+    let x = check(operands[0].host(symbol)).get(0);
+    let y = check(operands[1].host(symbol)).get(0);
     if x.dtype().is_integer() {
         Some(integer(x).cmp(&integer(y)))
     } else if x.dtype().is_complex() {
@@ -273,6 +273,6 @@ impl From<&Array> for bool {
                 format!("bool: an array of type {} has no single truth value; use all or any", x.aval()),
             )
         }
-        check(x.value("bool")).to_tensor().get(0).to_c128() != Complex128::new(0.0, 0.0)
+        check(x.host("bool")).get(0).to_c128() != Complex128::new(0.0, 0.0)
     }
 }

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use rjax_codegen_cpu::{Input, ResultPlace};
 use rjax_ir::{Aval, Interpreter, Program, Result};
+use rjax_runtime::pjrt::{self, PjrtDevice};
 use rjax_runtime::{Buffer, timed};
+use rjax_stablehlo::ExportOptions;
+use rjax_stablehlo::bytecode::{self, Version};
 use smallvec::SmallVec;
 
-use super::{Device, Value, current};
+use super::{Device, Value};
 
 /// Operands or results of a program.
 pub(crate) type Values = SmallVec<[Value; 8]>;
@@ -16,18 +19,31 @@ pub(crate) type Values = SmallVec<[Value; 8]>;
 pub(crate) enum Executable {
     Cpu(rjax_codegen_cpu::Executable),
     Interp(Program),
+    Pjrt(Plugged),
+}
+
+/// A program compiled by a plugin.
+#[derive(Debug)]
+pub(crate) struct Plugged {
+    executable: pjrt::Executable,
+    device: PjrtDevice,
+    donated: Vec<bool>,
 }
 
 impl Executable {
-    /// Simplifies and compiles a program for the current device. Results may be left in the memory of donated inputs.
-    pub fn compile(program: &Program, donated: &[bool]) -> Result<Executable> {
-        match current() {
+    /// Simplifies and compiles a program for a device. Results may be left in the memory of donated inputs.
+    pub fn compile(program: &Program, donated: &[bool], device: Device) -> Result<Executable> {
+        match device {
             Device::Cpu => {
                 let simplify = || rjax_rewrite::simplify(program, &rjax_rewrite::Options::default());
                 let simpler = timed("simplify", simplify)?;
                 Executable::generate(&simpler, donated)
             }
             Device::Interpreter => Ok(Executable::Interp(program.clone())),
+            Device::Pjrt(device) => {
+                let simplify = || rjax_rewrite::simplify(program, &rjax_rewrite::Options::default());
+                Executable::plug(&timed("simplify", simplify)?, donated, device)
+            }
         }
     }
 
@@ -38,27 +54,53 @@ impl Executable {
         Ok(Executable::Cpu(rjax_codegen_cpu::compile(&module, &rjax_codegen_cpu::Options::default())?))
     }
 
+    /// A plugin's executable for a program as it stands.
+    fn plug(program: &Program, donated: &[bool], device: PjrtDevice) -> Result<Executable> {
+        let donate = (0..donated.len()).filter(|&i| donated[i]).collect();
+        let module = rjax_stablehlo::export(program, &ExportOptions { donate, ..Default::default() })?;
+        let client = device.client();
+        let newest = client.plugin().stablehlo_version().map_or(Version::DEFAULT, |(a, b, c)| Version(a, b, c));
+        let code = bytecode::write(&module, newest.clamp(Version::OLDEST, Version::NEWEST))?;
+        let executable = timed("plugin", || client.compile(&code, 1))?;
+        Ok(Executable::Pjrt(Plugged { executable, device, donated: donated.to_vec() }))
+    }
+
     /// Runs the program. Inputs that nobody else holds may be written over, where the program does that.
     pub fn run(&self, inputs: Values) -> Result<Values> {
         match self {
             Executable::Cpu(executable) => run_on_cpu(executable, inputs),
             Executable::Interp(program) => {
-                let inputs: Vec<_> = inputs.iter().map(|value| value.to_tensor()).collect();
+                let inputs = inputs.iter().map(Value::to_tensor).collect::<Result<Vec<_>>>()?;
                 let outputs = Interpreter::new(&mut |text| println!("{text}")).eval(program, &inputs)?;
-                Ok(outputs.iter().map(|tensor| Arc::new(Buffer::from_tensor(tensor))).collect())
+                Ok(outputs.iter().map(|tensor| Value::host(Buffer::from_tensor(tensor))).collect())
             }
+            Executable::Pjrt(plugged) => plugged.run(inputs),
         }
+    }
+}
+
+impl Plugged {
+    /// Starts the program and returns its results, which may still be under way.
+    fn run(&self, inputs: Values) -> Result<Values> {
+        let inputs = inputs.into_iter().map(|value| value.into_pjrt(self.device)).collect::<Result<Vec<_>>>()?;
+        // Memory that somebody else holds too is not to be written over.
+        let is_kept = |i: &usize| self.donated.get(*i) == Some(&true) && Arc::strong_count(&inputs[*i]) > 1;
+        let kept: Vec<i64> = (0..inputs.len()).filter(is_kept).map(|i| i as i64).collect();
+        let given: Vec<_> = inputs.iter().map(|buffer| &**buffer).collect();
+        let outputs = self.executable.execute_keeping(&given, &kept)?;
+        Ok(outputs.into_iter().map(|buffer| Value::Pjrt(Arc::new(buffer), self.device)).collect())
     }
 }
 
 /// An input as the call needs it.
 enum Operand {
-    Shared(Value),
+    Shared(Arc<Buffer>),
     Own(Buffer),
 }
 
 fn run_on_cpu(executable: &rjax_codegen_cpu::Executable, inputs: Values) -> Result<Values> {
-    let own = |value: Value| Arc::try_unwrap(value).unwrap_or_else(|shared| (*shared).clone());
+    let inputs = inputs.into_iter().map(Value::into_host).collect::<Result<SmallVec<[_; 8]>>>()?;
+    let own = |value: Arc<Buffer>| Arc::try_unwrap(value).unwrap_or_else(|shared| (*shared).clone());
     let mut operands: SmallVec<[Operand; 8]> = inputs
         .into_iter()
         .enumerate()
@@ -91,7 +133,7 @@ fn run_on_cpu(executable: &rjax_codegen_cpu::Executable, inputs: Values) -> Resu
             },
             (ResultPlace::Output, None) => unreachable!("every output has a buffer"),
         };
-        Arc::new(buffer)
+        Value::host(buffer)
     });
     Ok(outputs.collect())
 }

@@ -37,7 +37,7 @@ pub(super) fn compiled(op: &Op, inputs: &[Value], device: Device) -> Result<Arc<
     let executable = Arc::new(match device {
         // A single op has nothing to simplify, a program inside one has.
         Device::Cpu if op.subprograms().is_empty() => Executable::generate(&program, &[])?,
-        Device::Cpu | Device::Interpreter => Executable::compile(&program, &[])?,
+        Device::Cpu | Device::Interpreter | Device::Pjrt(_) => Executable::compile(&program, &[], device)?,
     });
     let entry = Entry { op: op.clone(), operands, device, executable: executable.clone() };
     lock().entry(hash).or_default().push(entry);

@@ -17,7 +17,7 @@ use crate::error::{self, check, fail_with};
 use crate::fun::argument_leaves;
 use crate::trace::{self, Input, Scope};
 use crate::tree::{Axis, resolve};
-use crate::{Args, Array, Fun, IntoFun, Tree, tree};
+use crate::{Args, Array, Device, Fun, IntoFun, Tree, tree};
 
 /// A jitted function: called like the function itself. See [`jit`].
 pub struct Jit<'f, I: Args, R: Tree> {
@@ -29,6 +29,8 @@ struct State<'f, I: Args, R: Tree> {
     fun: Fun<'f, I, R>,
     /// The arguments whose buffers the function may take.
     donated: Option<I::Axes>,
+    /// Where it runs; without a device, where its arguments are.
+    device: Option<Device>,
     cache: RefCell<HashMap<Key, Rc<Specialization<R>>, BuildHasherDefault<WordHasher>>>,
     /// One explanation for each miss.
     misses: RefCell<Vec<String>>,
@@ -45,6 +47,7 @@ struct Specialization<R> {
     donated: Vec<bool>,
     /// What the arguments were, for explanations.
     signature: String,
+    device: Device,
     executable: OnceCell<Executable>,
 }
 
@@ -89,7 +92,7 @@ impl Hasher for WordHasher {
 /// ```
 #[track_caller]
 pub fn jit<'f, I: Args, R: Tree, M>(f: impl IntoFun<'f, I, R, M>) -> Jit<'f, I, R> {
-    Jit::new(f.into_fun(), None)
+    Jit::new(f.into_fun(), None, None)
 }
 
 impl<'f, I: Args, R: Tree> Deref for Jit<'f, I, R> {
@@ -128,9 +131,9 @@ impl<'f, I: Args, R: Tree> From<Jit<'f, I, R>> for Fun<'f, I, R> {
 
 impl<'f, I: Args, R: Tree> Jit<'f, I, R> {
     #[track_caller]
-    fn new(fun: Fun<'f, I, R>, donated: Option<I::Axes>) -> Jit<'f, I, R> {
+    fn new(fun: Fun<'f, I, R>, donated: Option<I::Axes>, device: Option<Device>) -> Jit<'f, I, R> {
         let name = fun.name().clone();
-        let state = Rc::new(State { fun, donated, cache: RefCell::default(), misses: RefCell::default() });
+        let state = Rc::new(State { fun, donated, device, cache: RefCell::default(), misses: RefCell::default() });
         let inner = state.clone();
         let call = Fun::new(name, move |arguments: I::Refs<'_>| inner.call(arguments));
         Jit { state, call }
@@ -150,7 +153,20 @@ impl<'f, I: Args, R: Tree> Jit<'f, I, R> {
     /// ```
     #[track_caller]
     pub fn donate(self, arguments: I::Axes) -> Jit<'f, I, R> {
-        Jit::new(self.state.fun.clone(), Some(arguments))
+        Jit::new(self.state.fun.clone(), Some(arguments), self.state.device)
+    }
+
+    /// Runs the function on a device, whatever the current one is: `jit(f).on(Device::tpu()?)`. Arguments on the host are copied
+    /// there, results stay there until they are read or moved.
+    ///
+    /// ```
+    /// use rjax::prelude::*;
+    /// let f = jit(|x: &Array| x + 1.0).on(Device::Interpreter);
+    /// assert_eq!(f(&jnp::array(1.0f32)).item::<f32>(), 2.0);
+    /// ```
+    #[track_caller]
+    pub fn on(self, device: Device) -> Jit<'f, I, R> {
+        Jit::new(self.state.fun.clone(), self.state.donated.clone(), Some(device))
     }
 
     /// The function's name.
@@ -191,21 +207,50 @@ impl<'f, I: Args, R: Tree> Jit<'f, I, R> {
         error::catch(|| {
             let scope = Scope::new("jit", self.state.fun.name());
             let (traced, out) = trace_fun(scope, &self.state.fun, arguments, |_, x| Input::unknown(x));
-            Lowered::new(I::owned(arguments), traced, out)
+            Lowered::new(I::owned(arguments), traced, out, &[])
+        })
+    }
+
+    /// As [`lower`](Jit::lower) for one of several devices in a mesh, whose axes have these names and extents:
+    /// [`lax::psum`](crate::lax::psum) and its like along them are between the devices, each of which has arguments of these types.
+    ///
+    /// ```
+    /// use rjax::prelude::*;
+    /// let f = jit(|x: &Array| lax::psum(x, "data"));
+    /// let lowered = f.lower_on_mesh(&[("data", 4)], (&Array::spec(DType::F32, [8]),)).unwrap();
+    /// let text = lowered.stablehlo().unwrap();
+    /// assert!(text.contains("all_reduce"));
+    /// ```
+    pub fn lower_on_mesh(&self, mesh: &[(&str, usize)], arguments: I::Refs<'_>) -> Result<Lowered<I, R>> {
+        fn within(mesh: &[(Arc<str>, usize)], f: &mut dyn FnMut()) {
+            match mesh {
+                [] => f(),
+                [(name, extent), rest @ ..] => trace::with_axis(Some(name), *extent, || within(rest, f)),
+            }
+        }
+        let mesh: Vec<(Arc<str>, usize)> = mesh.iter().map(|&(name, extent)| (name.into(), extent)).collect();
+        error::catch(|| {
+            let scope = Scope::new("jit", self.state.fun.name());
+            let mut traced = None;
+            within(&mesh, &mut || {
+                traced = Some(trace_fun(scope.clone(), &self.state.fun, arguments, |_, x| Input::unknown(x)));
+            });
+            let (traced, out) = traced.expect("the innermost axis runs it");
+            Lowered::new(I::owned(arguments), traced, out, &mesh)
         })
     }
 }
 
 impl<'f, I: Args, R: Tree> State<'f, I, R> {
     fn call(&self, arguments: I::Refs<'_>) -> R {
-        let mut writer = KeyWriter::new(device::current());
+        let mut writer = KeyWriter::new(self.device.or(device::chosen()));
         I::visit_refs(arguments, &mut writer);
-        let (key, leaves) = writer.finish();
+        let (key, leaves, device) = writer.finish();
         let cached = self.cache.borrow().get(&key).cloned();
         let specialization = match cached {
             Some(found) if found.captures.iter().all(trace::is_alive) => found,
             Some(_) | None => {
-                let fresh = Rc::new(self.specialize(arguments));
+                let fresh = Rc::new(self.specialize(arguments, device));
                 self.cache.borrow_mut().insert(key, fresh.clone());
                 fresh
             }
@@ -218,7 +263,7 @@ impl<'f, I: Args, R: Tree> State<'f, I, R> {
         rebuild(&specialization.out, outputs)
     }
 
-    fn specialize(&self, arguments: I::Refs<'_>) -> Specialization<R> {
+    fn specialize(&self, arguments: I::Refs<'_>, device: Device) -> Specialization<R> {
         let donated = self.donated_leaves(arguments);
         let scope = Scope::new("jit", self.fun.name());
         let (traced, out) = trace_fun(scope, &self.fun, arguments, |_, x| Input::unknown(x));
@@ -231,6 +276,7 @@ impl<'f, I: Args, R: Tree> State<'f, I, R> {
             out,
             donated,
             signature,
+            device,
             executable: OnceCell::new(),
         }
     }
@@ -287,7 +333,7 @@ impl<R> Specialization<R> {
         let executable = match self.executable.get() {
             Some(executable) => executable,
             None => {
-                let compiled = Executable::compile(&self.program, &self.donated)?;
+                let compiled = Executable::compile(&self.program, &self.donated, self.device)?;
                 self.executable.get_or_init(|| compiled)
             }
         };

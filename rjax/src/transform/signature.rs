@@ -45,13 +45,15 @@ const BOUND: u64 = 7 << 56;
 pub(crate) struct KeyWriter<'a> {
     words: SmallVec<[u64; 32]>,
     pub leaves: SmallVec<[&'a Array; 16]>,
+    device: Option<Device>,
 }
 
 impl<'a> KeyWriter<'a> {
-    pub fn new(device: Device) -> KeyWriter<'a> {
+    /// A writer for calls on a device; without one a call goes where its arguments are.
+    pub fn new(device: Option<Device>) -> KeyWriter<'a> {
         let mut words = SmallVec::new();
-        words.push(device as u64);
-        let mut writer = KeyWriter { words, leaves: SmallVec::new() };
+        words.push(0);
+        let mut writer = KeyWriter { words, leaves: SmallVec::new(), device };
         // Shapes may depend on the sizes of named axes around the call.
         for (name, size) in crate::trace::bound_axes() {
             writer.text(BOUND, name.as_bytes());
@@ -60,8 +62,11 @@ impl<'a> KeyWriter<'a> {
         writer
     }
 
-    pub fn finish(self) -> (Key, SmallVec<[&'a Array; 16]>) {
-        (Key(self.words), self.leaves)
+    /// The key, the leaves, and the device of the call.
+    pub fn finish(mut self) -> (Key, SmallVec<[&'a Array; 16]>, Device) {
+        let device = self.device.unwrap_or_default();
+        self.words[0] = device.number();
+        (Key(self.words), self.leaves, device)
     }
 
     fn text(&mut self, tag: u64, text: &[u8]) {
@@ -90,6 +95,9 @@ impl<'a> Visitor<'a> for KeyWriter<'a> {
             self.words.push(LEAF | (weak as u64) << 48 | (dtype as u64) << 32 | shape.len() as u64);
             self.words.extend(shape.iter().map(|&extent| extent as u64));
         });
+        if self.device.is_none() {
+            self.device = array.placed();
+        }
         self.leaves.push(array);
     }
 

@@ -1,13 +1,16 @@
 //! The stages of ahead-of-time compilation: traced, compiled, called.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use rjax_ir::{Aval, ErrorKind, Program, Result};
 use rjax_rewrite::Cost;
+use rjax_runtime::pjrt::{AheadOptions, Report};
+use rjax_stablehlo::bytecode::{self, Version};
 
 use super::jit::refuse_open;
 use super::rebuild;
-use crate::device::{Executable, Values};
+use crate::device::{self, Executable, Values};
 use crate::fun::{argument_leaves, leaf_name};
 use crate::trace::Traced;
 use crate::{Args, Array, Tree, tree};
@@ -19,12 +22,13 @@ pub struct Lowered<I: Args, R: Tree> {
     weak: Vec<bool>,
     out: R,
     structure: String,
+    mesh: Vec<(Arc<str>, usize)>,
     arguments: PhantomData<fn(&I)>,
 }
 
 impl<I: Args, R: Tree> Lowered<I, R> {
     #[track_caller]
-    pub(super) fn new(arguments: I, traced: Traced, out: R) -> Lowered<I, R> {
+    pub(super) fn new(arguments: I, traced: Traced, out: R, mesh: &[(Arc<str>, usize)]) -> Lowered<I, R> {
         let Traced { program, captures, weak } = traced;
         refuse_open("the function", &captures);
         Lowered {
@@ -33,6 +37,7 @@ impl<I: Args, R: Tree> Lowered<I, R> {
             weak,
             out,
             structure: tree::structure(&arguments),
+            mesh: mesh.to_vec(),
             arguments: PhantomData,
         }
     }
@@ -49,8 +54,34 @@ impl<I: Args, R: Tree> Lowered<I, R> {
 
     /// Compiles the program for the current device.
     pub fn compile(self) -> Result<Compiled<I, R>> {
-        let executable = Executable::compile(&self.program, &[])?;
+        let executable = Executable::compile(&self.program, &[], device::current())?;
         Ok(Compiled { lowered: self, executable })
+    }
+
+    fn module(&self) -> Result<rjax_stablehlo::mlir::Module> {
+        let options = rjax_stablehlo::ExportOptions { mesh: self.mesh.clone(), ..Default::default() };
+        rjax_stablehlo::export(&self.program, &options)
+    }
+
+    /// The program as StableHLO text. Captured arrays are its last inputs.
+    pub fn stablehlo(&self) -> Result<String> {
+        rjax_stablehlo::text::print(&self.module()?)
+    }
+
+    /// Compiles the program for TPUs of a topology, such as `v5e:2x2`, with libtpu; no TPU need be there. On a mesh
+    /// there is one replica for each of its devices.
+    ///
+    /// The compiler runs in a process of its own where `rjax-opt` is found ([`AheadOptions::tpu`] says where), otherwise
+    /// in this one.
+    pub fn compile_for(&self, topology: &str) -> Result<Report> {
+        let mut options = AheadOptions::tpu(topology)?;
+        options.replicas = self.mesh.iter().map(|(_, extent)| extent).product();
+        self.compile_ahead(&options)
+    }
+
+    /// Compiles the program ahead of time with these options.
+    pub fn compile_ahead(&self, options: &AheadOptions) -> Result<Report> {
+        options.compile(&bytecode::write(&self.module()?, Version::DEFAULT)?)
     }
 }
 

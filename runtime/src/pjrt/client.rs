@@ -190,6 +190,12 @@ impl Drop for DeviceBuffer {
     }
 }
 
+impl std::fmt::Debug for DeviceBuffer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DeviceBuffer({})", self.aval)
+    }
+}
+
 impl DeviceBuffer {
     /// Takes over a buffer that the plugin made, and asks it what it holds.
     fn adopt(client: &Client, buffer: Handle) -> Result<DeviceBuffer> {
@@ -279,6 +285,12 @@ impl Drop for Executable {
     }
 }
 
+impl std::fmt::Debug for Executable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Executable({} outputs, {} replicas)", self.outputs, self.replicas)
+    }
+}
+
 impl Executable {
     fn new(client: Client, executable: Handle, replicas: usize) -> Result<Executable> {
         let plugin = client.inner.plugin;
@@ -307,8 +319,18 @@ impl Executable {
         Ok(self.execute_replicas(&[arguments])?.swap_remove(0))
     }
 
+    /// As [`execute`](Executable::execute), where the arrays at the places in `kept` stay whole although the program was compiled to
+    /// write over them. The other arrays that it writes over are gone afterwards, and reading one is an error.
+    pub fn execute_keeping(&self, arguments: &[&DeviceBuffer], kept: &[i64]) -> Result<Vec<DeviceBuffer>> {
+        Ok(self.launch(&[arguments], kept)?.swap_remove(0))
+    }
+
     /// Runs each replica on its own arrays, which are on its own device; the results likewise.
     pub fn execute_replicas(&self, arguments: &[&[&DeviceBuffer]]) -> Result<Vec<Vec<DeviceBuffer>>> {
+        self.launch(arguments, &[])
+    }
+
+    fn launch(&self, arguments: &[&[&DeviceBuffer]], kept: &[i64]) -> Result<Vec<Vec<DeviceBuffer>>> {
         ensure!(
             arguments.len() == self.replicas,
             Structure,
@@ -322,6 +344,8 @@ impl Executable {
         let mut results: Vec<Vec<Handle>> = vec![vec![ptr::null_mut(); self.outputs]; self.replicas];
         let result_pointers: Vec<*mut Handle> = results.iter_mut().map(|list| list.as_mut_ptr()).collect();
         let mut options = Padded::<ExecuteOptions>::new();
+        options.arguments.non_donatable_input_indices = kept.as_ptr();
+        options.arguments.num_non_donatable_input_indices = kept.len();
         let mut execute = Padded::<LoadedExecutableExecute>::new();
         let given = &mut execute.arguments;
         given.executable = self.executable;

@@ -169,8 +169,8 @@ fn in_child(helper: &Path, options: &AheadOptions, code: &[u8]) -> Result<Report
     match status {
         None => bail!(
             Io,
-            "pjrt: {plugin}: no answer within {:.0} s of compiling for {topology}; the compiler was stopped",
-            options.time_limit.as_secs_f64()
+            "pjrt: {plugin}: no answer within {:?} of compiling for {topology}; the compiler was stopped",
+            options.time_limit
         ),
         Some(status) => {
             let last = last_words(&file("said"));
@@ -283,7 +283,7 @@ mod tests {
         let start = Instant::now();
         let error = options(helper.to_str().expect("is Unicode"), 1).compile(b"").expect_err("it sleeps").message;
         let expected =
-            "pjrt: no/such/libtpu.so: no answer within 1 s of compiling for v5e:1x1; the compiler was stopped";
+            "pjrt: no/such/libtpu.so: no answer within 1s of compiling for v5e:1x1; the compiler was stopped";
         assert_eq!(error, expected);
         assert!(start.elapsed() < Duration::from_secs(20));
     }
