@@ -8,6 +8,7 @@ mod indexing;
 mod jit;
 mod names;
 mod numpy;
+mod plugged;
 mod promises;
 mod promotion;
 mod random;
