@@ -49,6 +49,12 @@ for plugin in "$(found pjrt_c_api_cpu_plugin.so)" "$(found xla_cpu_pjrt.so)"; do
 done
 
 libtpu=$(found libtpu.so)
+echo "== arrays on a device, and a data-parallel step for four TPUs"
+cargo build -q -p rjax-opt
+RJAX_OPT="$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')/debug/rjax-opt" \
+    RJAX_PJRT_PLUGIN="$(found xla_cpu_pjrt.so)" TPU_LIBRARY_PATH="$libtpu" timeout 900 \
+    cargo test -q -p rjax --test api plugged
+
 echo "== $tpu_samples samples for v5e by $libtpu"
 ALLOW_MULTIPLE_LIBTPU_LOAD=1 RJAX_LIBTPU="$libtpu" RJAX_PJRT_SAMPLES="$tpu_samples" timeout 900 \
     cargo test -q -p rjax-tests --test pjrt samples_compile -- --nocapture
