@@ -93,6 +93,42 @@ pub fn rfftn(x: &Array) -> Array {
     transform("rfftn", FftKind::Rfft, x, last_extents(x, x.ndim()))
 }
 
+/// [`rfft`] along the last axis and [`fft`] along the one before. JAX: `numpy.fft.rfft2`.
+#[track_caller]
+pub fn rfft2(x: &Array) -> Array {
+    transform("rfft2", FftKind::Rfft, x, last_extents(x, 2))
+}
+
+/// The inverse of [`rfft2`]: a real array whose last axis has `n` elements. JAX: `numpy.fft.irfft2`.
+#[track_caller]
+pub fn irfft2(x: &Array, n: usize) -> Array {
+    let mut lengths = last_extents(x, 2);
+    if let Some(last) = lengths.last_mut() {
+        *last = n;
+    }
+    transform("irfft2", FftKind::Irfft, x, lengths)
+}
+
+/// The transform, `n` real elements along the last axis, of a signal of which the first half is given and the other mirrors it
+/// conjugated. JAX: `numpy.fft.hfft`.
+///
+/// ```
+/// use rjax::prelude::*;
+/// let x = jnp::array([1.0f32, 2.0, 3.0, 4.0]);
+/// assert!(jnp::allclose(&jnp::fft::hfft(&jnp::fft::ihfft(&x), 4), &x, 1e-5, 1e-5).item::<bool>());
+/// ```
+#[track_caller]
+pub fn hfft(x: &Array, n: usize) -> Array {
+    irfft(&super::conj(x), n) * n as f64
+}
+
+/// The inverse of [`hfft`]. JAX: `numpy.fft.ihfft`.
+#[track_caller]
+pub fn ihfft(x: &Array) -> Array {
+    let n = x.shape().last().map_or(1, |&n| n);
+    super::conj(rfft(x)) / n as f64
+}
+
 /// The inverse of [`rfftn`]: a real array whose last axis has `n` elements.
 #[track_caller]
 pub fn irfftn(x: &Array, n: usize) -> Array {

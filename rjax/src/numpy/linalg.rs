@@ -10,7 +10,8 @@
 
 use rjax_ir::{DType, ErrorKind};
 
-use super::{abs, broadcast_shapes, conj, diagonal, expand_dims, matmul, matrix_transpose, take_along_axis, where_};
+use super::{abs, broadcast_shapes, conj, expand_dims, take_along_axis, where_};
+pub use super::{cross, matmul, matrix_transpose, outer, tensordot, vecdot};
 use crate::array::{Array, promote_inexact, promote_inexact_dtypes};
 use crate::error::fail_with;
 use crate::lax::linalg::{self as ops, TriangularSolve};
@@ -99,7 +100,7 @@ fn parity(pivots: &Array, dtype: DType) -> Array {
 pub fn det(a: &Array) -> Array {
     let a = square("det", a);
     let (lu, pivots, _) = ops::lu(&a);
-    super::prod(&diagonal(&lu, 0, -2, -1), -1) * parity(&pivots, a.dtype())
+    super::prod(&super::diagonal(&lu, 0, -2, -1), -1) * parity(&pivots, a.dtype())
 }
 
 /// The sign of the determinant (of absolute value 1 for complex matrices) and the logarithm of its absolute value.
@@ -114,7 +115,7 @@ pub fn det(a: &Array) -> Array {
 pub fn slogdet(a: &Array) -> (Array, Array) {
     let a = square("slogdet", a);
     let (lu, pivots, _) = ops::lu(&a);
-    let diagonal = diagonal(&lu, 0, -2, -1);
+    let diagonal = super::diagonal(&lu, 0, -2, -1);
     let sign = super::prod(&super::sign(&diagonal), -1) * parity(&pivots, a.dtype());
     (sign, super::sum(&super::log(abs(&diagonal)), -1))
 }
@@ -297,4 +298,37 @@ pub fn matrix_power(a: &Array, exponent: i32) -> Array {
         }
     }
     product.unwrap_or_else(|| super::eye(a.shape()[a.ndim() - 1], a.dtype()).broadcast_to(a.shape()))
+}
+
+/// A diagonal of the matrices along the last two axes. JAX: `numpy.linalg.diagonal`.
+#[track_caller]
+pub fn diagonal(x: &Array, offset: i64) -> Array {
+    super::diagonal(x, offset, -2, -1)
+}
+
+/// The sum of a diagonal of the matrices along the last two axes. JAX: `numpy.linalg.trace`.
+#[track_caller]
+pub fn trace(x: &Array, offset: i64) -> Array {
+    super::sum(&diagonal(x, offset), -1)
+}
+
+/// The product of several matrices; `jit` finds the cheapest order. JAX: `numpy.linalg.multi_dot`.
+#[track_caller]
+pub fn multi_dot(matrices: &[&Array]) -> Array {
+    match matrices {
+        [] => fail_with(ErrorKind::Structure, "multi_dot: expected at least one matrix, found none".to_string()),
+        [first, rest @ ..] => rest.iter().fold((*first).clone(), |product, matrix| matmul(&product, matrix)),
+    }
+}
+
+/// The condition number: the greatest singular value over the least. JAX: `numpy.linalg.cond`.
+///
+/// ```
+/// use rjax::prelude::*;
+/// assert!((jnp::linalg::cond(&jnp::array([[2.0f32, 0.0], [0.0, 8.0]])).item::<f32>() - 4.0).abs() < 1e-5);
+/// ```
+#[track_caller]
+pub fn cond(a: &Array) -> Array {
+    let values = svdvals(a);
+    super::max(&values, -1) / super::min(&values, -1)
 }

@@ -119,3 +119,34 @@ pub fn vander(x: &Array, columns: usize, increasing: bool) -> Array {
     let powers = if increasing { powers } else { super::flip(&powers, 0) };
     super::power(x.expand_dims(-1), powers)
 }
+
+/// The roots of a polynomial, complex, in no particular order: the eigenvalues of its companion matrix. The first coefficient
+/// must not be 0. JAX: `numpy.roots` with `strip_zeros=False`.
+///
+/// ```
+/// use rjax::prelude::*;
+/// let roots = jnp::roots(&jnp::array([1.0f32, -3.0, 2.0]));
+/// assert!((jnp::real(&roots).sum(..).item::<f32>() - 3.0).abs() < 1e-5);
+/// ```
+#[track_caller]
+pub fn roots(p: &Array) -> Array {
+    super::linalg::eigvals(&crate::scipy::linalg::companion(p))
+}
+
+/// The coefficients, highest power first, of the polynomial of some degree that is closest to the points (x, y) in the sense of
+/// least squares; y may have columns. JAX: `numpy.polyfit`.
+///
+/// ```
+/// use rjax::prelude::*;
+/// let x = jnp::array([0.0f32, 1.0, 2.0, 3.0]);
+/// let line = jnp::polyfit(&x, &(2.0 * &x - 1.0), 1);
+/// assert!(jnp::allclose(&line, &jnp::array([2.0f32, -1.0]), 1e-4, 1e-4).item::<bool>());
+/// ```
+#[track_caller]
+pub fn polyfit(x: &Array, y: &Array, degree: usize) -> Array {
+    let powers = vander(&promote_inexact("polyfit", &[x]).remove(0), degree + 1, false);
+    // Columns of one length: the powers of a large x differ by many orders of magnitude.
+    let lengths = powers.square().sum(0).sqrt();
+    let solution = super::linalg::lstsq(&(powers / &lengths), y).solution;
+    solution / if y.ndim() == 1 { lengths } else { lengths.expand_dims(-1) }
+}

@@ -9,7 +9,12 @@
 //! assert!(jnp::allclose(&x, &jnp::array([1.0f32, 2.0]), 1e-5, 1e-6).item::<bool>());
 //! ```
 
+mod matrices;
+
 use rjax_ir::{DType, ErrorKind};
+
+pub use crate::numpy::linalg::{det, eigh, inv, qr, solve, svd};
+pub use matrices::{block_diag, circulant, companion, hankel, hilbert, toeplitz};
 
 use crate::array::{Array, promote_inexact, promote_inexact_dtypes};
 use crate::error::fail_with;
