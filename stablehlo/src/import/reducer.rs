@@ -84,7 +84,7 @@ impl Importer<'_> {
         if let ([x, init], Some(reducer)) = (&inputs[..], reducer(&body)) {
             let reduced =
                 if axes.is_empty() { *x } else { self.builder().try_emit(Op::Reduce { reducer, axes }, &[*x])?[0] };
-            return Ok(vec![self.combine_init(reducer, reduced, *init)]);
+            return Ok(vec![self.combine_init(reducer, reduced, *init)?]);
         }
         self.builder().try_emit(Op::GeneralReduce { body: Arc::new(body), axes }, &inputs)
     }

@@ -244,22 +244,34 @@ impl Importer<'_> {
         if init.literal() == Some(Scalar::zero(aval.dtype)) {
             return Ok(scattered);
         }
+        self.check_init(init, aval.dtype)?;
         let init = self.builder().broadcast_scalar(init, &aval.shape);
         Ok(self.builder().add(scattered, init))
     }
 
+    fn check_init(&self, init: Atom, dtype: DType) -> Result<()> {
+        let found = self.aval(init);
+        rjax_ir::ensure!(
+            found == Aval::new(dtype, Shape::scalar()),
+            Malformed,
+            "stablehlo: expected an initial value of type {dtype}[], found {found}"
+        );
+        Ok(())
+    }
+
     /// `x` combined with a rank-0 `init` unless that is the identity.
-    pub(super) fn combine_init(&mut self, reducer: Reducer, x: Atom, init: Atom) -> Atom {
+    pub(super) fn combine_init(&mut self, reducer: Reducer, x: Atom, init: Atom) -> Result<Atom> {
         let Aval { dtype, shape } = self.aval(x);
+        self.check_init(init, dtype)?;
         if init.literal() == Some(reducer.identity(dtype)) {
-            return x;
+            return Ok(x);
         }
         // -0.0 is an identity of float addition, too.
         if reducer == Reducer::Sum && init.literal() == Some(Scalar::from_f64(dtype, -0.0)) {
-            return x;
+            return Ok(x);
         }
         let init = self.broadcast(init, &shape);
-        self.builder().binary(reducer.binary(), x, init)
+        Ok(self.builder().try_emit(Op::Binary(reducer.binary()), &[x, init])?[0])
     }
 
     fn broadcast(&mut self, x: Atom, shape: &Shape) -> Atom {
