@@ -31,7 +31,7 @@ fn arrays_stay_on_the_device_until_they_are_moved() {
     assert_eq!(expected.device(), Some(Device::Cpu));
     let y = f.clone().on(device)(&x);
     assert_eq!((x.device(), y.device()), (Some(Device::Cpu), Some(device)));
-    assert!(jnp::allclose(&y.to_device(Device::Cpu), &expected, 1e-6, 1e-6).item::<bool>());
+    assert!(jnp::allclose(y.to_device(Device::Cpu), &expected, 1e-6, 1e-6).item::<bool>());
     // Computations go where their operands are: ops one by one, functions, their gradients.
     let there = x.to_device(device);
     assert_eq!((&there + &x).device(), Some(device));
