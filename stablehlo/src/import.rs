@@ -6,9 +6,10 @@
 
 mod control;
 mod elementwise;
-mod gamma;
+mod expansion;
 mod linalg;
 mod random;
+mod random_gamma;
 mod reducer;
 mod sort;
 mod structured;
@@ -66,7 +67,7 @@ pub fn import_function(module: &Module, name: &str) -> Result<Imported> {
     let mut frame = importer.frames.pop().expect("the root frame is never popped by others");
     let checked = std::mem::take(&mut frame.checked);
     let program = frame.builder.finish(outputs.into_iter().chain(checked).collect());
-    Ok(Imported { program: gamma::contract(program.dce()).dce(), checks: importer.checks })
+    Ok(Imported { program: expansion::contract(program.dce()).dce(), checks: importer.checks })
 }
 
 fn names(module: &Module) -> String {
@@ -273,10 +274,9 @@ impl<'a> Importer<'a> {
         let body = self.region(&function.body);
         self.active.pop();
         let body = body?;
-        let done = Arc::new(FunctionBody {
-            program: Arc::new(gamma::contract(body.program.dce()).dce()),
-            constants: body.captures,
-        });
+        let program = expansion::contract(body.program.dce()).dce();
+        let program = random_gamma::with_derivative(&function.name, program);
+        let done = Arc::new(FunctionBody { program: Arc::new(program), constants: body.captures });
         self.functions.insert(function.name.clone(), done.clone());
         Ok(done)
     }

@@ -130,7 +130,9 @@ impl Importer<'_> {
                 let x = inputs(self)?[0];
                 let dtype = self.result_aval(operation)?.dtype;
                 // The bits of a number do not move with it, also where the dtype stays.
-                if self.builder().dtype(x) == dtype && !dtype.is_float() {
+                if self.builder().dtype(x) == dtype && dtype.is_complex() {
+                    self.builder().emit1(Op::StopGradient, &[x])
+                } else if self.builder().dtype(x) == dtype && !dtype.is_float() {
                     x
                 } else {
                     self.builder().try_emit(Op::Bitcast { dtype }, &[x])?[0]
