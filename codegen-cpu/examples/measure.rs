@@ -57,7 +57,8 @@ impl Arguments {
                 | DType::F16
                 | DType::BF16
                 | DType::C64
-                | DType::C128 => {}
+                | DType::C128
+                | DType::Narrow(_) => {}
             }
             memory
         };

@@ -53,7 +53,8 @@ pub(crate) fn ulps(op: Unary, dtype: DType) -> Option<u32> {
         | DType::U32
         | DType::U64
         | DType::C64
-        | DType::C128 => return None,
+        | DType::C128
+        | DType::Narrow(_) => return None,
     };
     let f32 = |ulps| (!double).then_some(ulps);
     let ulps = match op {

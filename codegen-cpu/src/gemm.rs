@@ -78,7 +78,8 @@ pub(crate) unsafe fn gemm(gemm: &kir::Gemm, lhs: *const u8, rhs: *const u8, out:
                 | DType::U32
                 | DType::U64
                 | DType::C64
-                | DType::C128,
+                | DType::C128
+                | DType::Narrow(_),
                 _,
             ) => unreachable!("checked when the module was compiled"),
         }
@@ -100,7 +101,8 @@ pub(crate) fn supports(dtype: DType, out_dtype: DType) -> bool {
         | DType::U32
         | DType::U64
         | DType::C64
-        | DType::C128 => false,
+        | DType::C128
+        | DType::Narrow(_) => false,
     }
 }
 

@@ -57,7 +57,8 @@ impl Lanes {
                 | DType::U64
                 | DType::F64
                 | DType::C64
-                | DType::C128,
+                | DType::C128
+                | DType::Narrow(_),
             ) => false,
             (
                 Lanes::Two,
@@ -71,7 +72,8 @@ impl Lanes {
                 | DType::BF16
                 | DType::F32
                 | DType::C64
-                | DType::C128,
+                | DType::C128
+                | DType::Narrow(_),
             ) => false,
         }
     }
@@ -90,7 +92,7 @@ impl Lanes {
             (Lanes::One, DType::I64 | DType::U64) => I64,
             (Lanes::One, DType::F16 | DType::BF16 | DType::F32) => F32,
             (Lanes::One, DType::F64) => F64,
-            (Lanes::One, DType::C64 | DType::C128) => unreachable!("KIR has no complex registers"),
+            (Lanes::One, DType::C64 | DType::C128 | DType::Narrow(_)) => unreachable!("KIR has no {dtype} registers"),
         }
     }
 }
@@ -174,7 +176,8 @@ impl Ops<'_, '_> {
             | DType::U32
             | DType::U64
             | DType::F32
-            | DType::F64 => value.bits()[0],
+            | DType::F64
+            | DType::Narrow(_) => value.bits()[0],
             DType::C64 | DType::C128 => unreachable!("KIR has no complex registers"),
         };
         self.bits(register, bits)

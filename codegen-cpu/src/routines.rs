@@ -96,7 +96,14 @@ impl Routine {
                 DType::F64 => F64,
                 DType::I32 | DType::U32 => I32,
                 DType::I64 | DType::U64 => I64,
-                DType::Bool | DType::I8 | DType::I16 | DType::U8 | DType::U16 | DType::C64 | DType::C128 => {
+                DType::Bool
+                | DType::I8
+                | DType::I16
+                | DType::U8
+                | DType::U16
+                | DType::C64
+                | DType::C128
+                | DType::Narrow(_) => {
                     unreachable!("no routine takes a {dtype} in a register")
                 }
             }

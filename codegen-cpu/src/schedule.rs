@@ -483,7 +483,8 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
             | DType::F32
             | DType::F64
             | DType::C64
-            | DType::C128 => bail!(Unsupported, "cpu: switch on {dtype}; accepted are bool and i32"),
+            | DType::C128
+            | DType::Narrow(_) => bail!(Unsupported, "cpu: switch on {dtype}; accepted are bool and i32"),
         };
         let blocks: Vec<_> = branches.iter().map(|_| self.ops.builder.create_block()).collect();
         let after = self.ops.builder.create_block();

@@ -118,7 +118,8 @@ fn samples(dtype: DType) -> Vec<Scalar> {
         | DType::U64
         | DType::F64
         | DType::C64
-        | DType::C128 => f64::MAX,
+        | DType::C128
+        | DType::Narrow(_) => f64::MAX,
     };
     let mut values = vec![tiny];
     values.extend(

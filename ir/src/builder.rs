@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use crate::infer::infer;
 use crate::op::{Compare, DotGeneral, PadDim, Precision, Slice};
+use crate::widen::{Widened, widen};
 use crate::{
     Atom, Aval, Binary, DType, Eqn, Location, Op, Program, Reducer, Result, Scalar, Shape, Tensor, Unary, Var,
 };
@@ -83,9 +84,16 @@ impl Builder {
         }
     }
 
-    /// Adds an equation after checking it; errors say what does not fit and carry the builder's location.
+    /// Adds an equation after checking it; errors say what does not fit and carry the builder's location. Arithmetic on narrow
+    /// types is done on wide ones and rounded.
     pub fn try_emit(&mut self, op: Op, inputs: &[Atom]) -> Result<Vec<Atom>> {
         let avals: Vec<Aval> = inputs.iter().map(|&x| self.aval(x)).collect();
+        if let Some(Widened { op, results }) = widen(&op, &avals) {
+            let inputs: Vec<Atom> = inputs.iter().map(|&x| self.convert(x, self.dtype(x).wide())).collect();
+            let wide = self.try_emit(op, &inputs)?;
+            let rounded = wide.into_iter().zip(results);
+            return Ok(rounded.map(|(x, narrow)| narrow.map_or(x, |dtype| self.convert(x, dtype))).collect());
+        }
         let outputs = infer(&op, &avals).map_err(|e| e.at(&self.location))?;
         let outputs: Vec<Var> = outputs.into_iter().map(|aval| self.fresh(aval)).collect();
         let atoms = outputs.iter().map(|&v| v.into()).collect();

@@ -35,7 +35,11 @@ pub(crate) fn same_aval(op: &str, x: &Aval, y: &Aval) -> Result<()> {
 
 /// An index is a scalar of an integer dtype.
 pub(crate) fn scalar_index(op: &str, what: &str, aval: &Aval) -> Result<()> {
-    ensure!(aval.rank() == 0 && aval.dtype.is_integer(), DType, "{op}: {what} must be an integer scalar, found {aval}");
+    ensure!(
+        aval.rank() == 0 && DTypeSet::INTEGER.contains(aval.dtype),
+        DType,
+        "{op}: {what} must be an integer scalar, found {aval}"
+    );
     Ok(())
 }
 
@@ -162,6 +166,7 @@ pub(crate) fn preferred(op: &str, operand: DType, preferred: DType) -> Result<()
     } else {
         DTypeSet::BOOL
     };
+    ensure!(operand.narrow().is_none(), DType, "{op}: expected operands that are computed with, found {operand}");
     ensure!(
         accepted.contains(preferred),
         DType,

@@ -9,6 +9,10 @@
 
 use std::fmt;
 
+pub use narrow::{Narrow, NarrowFormat, Special};
+
+mod narrow;
+
 /// The type of an array's elements. Names follow the jaxpr short forms.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DType {
@@ -42,10 +46,12 @@ pub enum DType {
     C64,
     /// A pair of [`DType::F64`].
     C128,
+    /// A type of at most 8 bits that values are stored in and not computed in, one to a byte.
+    Narrow(Narrow),
 }
 
 impl DType {
-    /// All element types, in promotion order within each kind.
+    /// All element types that ops compute in, in promotion order within each kind. [`Narrow::ALL`] has the others.
     pub const ALL: [DType; 15] = [
         DType::Bool,
         DType::I8,
@@ -63,6 +69,58 @@ impl DType {
         DType::C64,
         DType::C128,
     ];
+
+    /// [`Narrow::I2`].
+    pub const I2: DType = DType::Narrow(Narrow::I2);
+    /// [`Narrow::I4`].
+    pub const I4: DType = DType::Narrow(Narrow::I4);
+    /// [`Narrow::U2`].
+    pub const U2: DType = DType::Narrow(Narrow::U2);
+    /// [`Narrow::U4`].
+    pub const U4: DType = DType::Narrow(Narrow::U4);
+    /// [`Narrow::F8E3M4`].
+    pub const F8E3M4: DType = DType::Narrow(Narrow::F8E3M4);
+    /// [`Narrow::F8E4M3`].
+    pub const F8E4M3: DType = DType::Narrow(Narrow::F8E4M3);
+    /// [`Narrow::F8E4M3B11FNUZ`].
+    pub const F8E4M3B11FNUZ: DType = DType::Narrow(Narrow::F8E4M3B11FNUZ);
+    /// [`Narrow::F8E4M3FN`].
+    pub const F8E4M3FN: DType = DType::Narrow(Narrow::F8E4M3FN);
+    /// [`Narrow::F8E4M3FNUZ`].
+    pub const F8E4M3FNUZ: DType = DType::Narrow(Narrow::F8E4M3FNUZ);
+    /// [`Narrow::F8E5M2`].
+    pub const F8E5M2: DType = DType::Narrow(Narrow::F8E5M2);
+    /// [`Narrow::F8E5M2FNUZ`].
+    pub const F8E5M2FNUZ: DType = DType::Narrow(Narrow::F8E5M2FNUZ);
+    /// [`Narrow::F8E8M0FNU`].
+    pub const F8E8M0FNU: DType = DType::Narrow(Narrow::F8E8M0FNU);
+
+    /// All element types, those that values are only stored in last.
+    pub fn all() -> impl Iterator<Item = DType> {
+        DType::ALL.into_iter().chain(Narrow::ALL.into_iter().map(DType::Narrow))
+    }
+
+    /// A number for the dtype, below 32.
+    pub const fn code(self) -> u32 {
+        match self {
+            DType::Bool => 0,
+            DType::I8 => 1,
+            DType::I16 => 2,
+            DType::I32 => 3,
+            DType::I64 => 4,
+            DType::U8 => 5,
+            DType::U16 => 6,
+            DType::U32 => 7,
+            DType::U64 => 8,
+            DType::F16 => 9,
+            DType::BF16 => 10,
+            DType::F32 => 11,
+            DType::F64 => 12,
+            DType::C64 => 13,
+            DType::C128 => 14,
+            DType::Narrow(narrow) => 15 + narrow as u32,
+        }
+    }
 
     /// The short name used in the text form: `f32`, `bf16`, `i8`, `bool`, `c64`.
     pub const fn name(self) -> &'static str {
@@ -82,18 +140,19 @@ impl DType {
             DType::F64 => "f64",
             DType::C64 => "c64",
             DType::C128 => "c128",
+            DType::Narrow(narrow) => narrow.name(),
         }
     }
 
     /// The dtype with this short name.
     pub fn parse(name: &str) -> Option<DType> {
-        DType::ALL.into_iter().find(|d| d.name() == name)
+        DType::all().find(|d| d.name() == name)
     }
 
     /// Bytes per element.
     pub const fn size(self) -> usize {
         match self {
-            DType::Bool | DType::I8 | DType::U8 => 1,
+            DType::Bool | DType::I8 | DType::U8 | DType::Narrow(_) => 1,
             DType::I16 | DType::U16 | DType::F16 | DType::BF16 => 2,
             DType::I32 | DType::U32 | DType::F32 => 4,
             DType::I64 | DType::U64 | DType::F64 | DType::C64 => 8,
@@ -101,13 +160,53 @@ impl DType {
         }
     }
 
-    /// Bits per element.
+    /// Bits that the value takes; those of a byte beyond them are zero.
     pub const fn bits(self) -> usize {
-        self.size() * 8
+        match self {
+            DType::Narrow(narrow) => narrow.bits(),
+            DType::Bool
+            | DType::I8
+            | DType::I16
+            | DType::I32
+            | DType::I64
+            | DType::U8
+            | DType::U16
+            | DType::U32
+            | DType::U64
+            | DType::F16
+            | DType::BF16
+            | DType::F32
+            | DType::F64
+            | DType::C64
+            | DType::C128 => self.size() * 8,
+        }
+    }
+
+    /// The type of a narrow type, if this is one.
+    pub const fn narrow(self) -> Option<Narrow> {
+        if let DType::Narrow(narrow) = self { Some(narrow) } else { None }
+    }
+
+    /// The type whose elements lie in memory: `u8` for narrow types, otherwise the type itself.
+    pub const fn storage(self) -> DType {
+        if let DType::Narrow(_) = self { DType::U8 } else { self }
+    }
+
+    /// The type in which values of this type are computed with: `f32` for 8-bit floats, `i32` for integers of fewer than
+    /// 8 bits, otherwise the type itself.
+    pub const fn wide(self) -> DType {
+        match self.narrow() {
+            Some(narrow) if narrow.is_float() => DType::F32,
+            Some(_) => DType::I32,
+            None => self,
+        }
     }
 
     /// Whether this is a real floating-point type.
     pub const fn is_float(self) -> bool {
+        if let DType::Narrow(narrow) = self {
+            return narrow.is_float();
+        }
         matches!(self, DType::F16 | DType::BF16 | DType::F32 | DType::F64)
     }
 
@@ -123,11 +222,17 @@ impl DType {
 
     /// Whether this is a signed integer type.
     pub const fn is_signed_integer(self) -> bool {
+        if let DType::Narrow(narrow) = self {
+            return narrow.is_signed_integer();
+        }
         matches!(self, DType::I8 | DType::I16 | DType::I32 | DType::I64)
     }
 
     /// Whether this is an unsigned integer type.
     pub const fn is_unsigned_integer(self) -> bool {
+        if let DType::Narrow(narrow) = self {
+            return narrow.is_unsigned_integer();
+        }
         matches!(self, DType::U8 | DType::U16 | DType::U32 | DType::U64)
     }
 
@@ -153,7 +258,8 @@ impl DType {
             | DType::F16
             | DType::BF16
             | DType::F32
-            | DType::F64 => self,
+            | DType::F64
+            | DType::Narrow(_) => self,
         }
     }
 
@@ -173,14 +279,16 @@ impl DType {
             | DType::U32
             | DType::U64
             | DType::F16
-            | DType::BF16 => None,
+            | DType::BF16
+            | DType::Narrow(_) => None,
         }
     }
 
-    /// The type in which sums of this type are accumulated: `f32` for `f16` and `bf16`.
+    /// The type in which sums of this type are accumulated: `f32` for narrower floats.
     pub const fn accumulator(self) -> DType {
         match self {
             DType::F16 | DType::BF16 => DType::F32,
+            DType::Narrow(_) => self.wide(),
             DType::Bool
             | DType::I8
             | DType::I16
@@ -216,7 +324,7 @@ pub struct DTypeSet(u32);
 
 impl DTypeSet {
     /// `bool` alone.
-    pub const BOOL: DTypeSet = DTypeSet(1 << DType::Bool as u32);
+    pub const BOOL: DTypeSet = DTypeSet(1 << DType::Bool.code());
     /// Signed integers.
     pub const SIGNED: DTypeSet = DTypeSet::of(&[DType::I8, DType::I16, DType::I32, DType::I64]);
     /// Unsigned integers.
@@ -241,13 +349,13 @@ impl DTypeSet {
     pub const BITS: DTypeSet = DTypeSet::BOOL.or(DTypeSet::INTEGER);
     /// Everything that has a total order: `bool`, integers, floating point.
     pub const ORDERED: DTypeSet = DTypeSet::BOOL.or(DTypeSet::REAL);
-    /// Everything.
+    /// Everything that is computed with.
     pub const ANY: DTypeSet = DTypeSet::BOOL.or(DTypeSet::NUMBER);
 
     const fn of(dtypes: &[DType]) -> DTypeSet {
         let (mut bits, mut i) = (0, 0);
         while i < dtypes.len() {
-            bits |= 1 << dtypes[i] as u32;
+            bits |= 1 << dtypes[i].code();
             i += 1;
         }
         DTypeSet(bits)
@@ -260,12 +368,12 @@ impl DTypeSet {
 
     /// Whether the set holds this dtype.
     pub const fn contains(self, dtype: DType) -> bool {
-        self.0 & (1 << dtype as u32) != 0
+        self.0 & (1 << dtype.code()) != 0
     }
 
-    /// The members, in the order of [`DType::ALL`].
+    /// The members, in the order of [`DType::all`].
     pub fn iter(self) -> impl Iterator<Item = DType> {
-        DType::ALL.into_iter().filter(move |&d| self.contains(d))
+        DType::all().filter(move |&d| self.contains(d))
     }
 }
 

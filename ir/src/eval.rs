@@ -122,8 +122,13 @@ impl<'a> Interpreter<'a> {
         Ok(program.outvars.iter().map(|atom| read(&values, atom)).collect())
     }
 
-    /// Runs an op on operands that it accepts; `outputs` are the types of its results.
+    /// Runs an op on operands that it accepts; `outputs` are the types of its results. What moves narrow values moves bytes.
     fn apply(&mut self, op: &Op, x: &[Tensor], outputs: &[Aval]) -> Result<Vec<Tensor>> {
+        let results = self.compute(op, x, outputs)?;
+        Ok(results.into_iter().zip(outputs).map(|(x, aval)| x.stored_as(aval.dtype)).collect())
+    }
+
+    fn compute(&mut self, op: &Op, x: &[Tensor], outputs: &[Aval]) -> Result<Vec<Tensor>> {
         let one = |tensor: Tensor| Ok(vec![tensor]);
         // Where no result has elements, extents beside the one that is 0 may be beyond what can be counted through.
         let empty = !outputs.is_empty() && outputs.iter().all(|aval| aval.size() == 0);

@@ -21,9 +21,10 @@ mod program;
 mod shape;
 pub mod text;
 mod verify;
+mod widen;
 
 pub use builder::Builder;
-pub use dtype::{DType, DTypeSet};
+pub use dtype::{DType, DTypeSet, Narrow, NarrowFormat, Special};
 pub use error::{Error, ErrorKind, Location, Result};
 pub use eval::{Interpreter, eval, eval_op};
 pub use half::{bf16, f16};

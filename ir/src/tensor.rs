@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use half::{bf16, f16};
 
-use crate::{Aval, DType, Shape};
+use crate::dtype::Special;
+use crate::math::{Wide, decode, encode};
+use crate::{Aval, DType, Narrow, Shape};
 
 /// 64-bit complex number: two `f32`.
 pub type Complex64 = num_complex::Complex<f32>;
@@ -48,7 +50,7 @@ macro_rules! elements {
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
             }
-            /// The element type.
+            /// The element type; `u8` where a tensor stores narrow values.
             pub fn dtype(&self) -> DType {
                 match self { $(Data::$variant(_) => DType::$variant,)* }
             }
@@ -66,13 +68,14 @@ macro_rules! elements {
             fn from_bits($bits: [u64; 2]) -> $type { $from_bits }
         })*
 
-        /// Runs a generic expression with `$T` bound to the Rust element type of a dtype:
+        /// Runs a generic expression with `$T` bound to the Rust element type of a dtype, `u8` for narrow ones:
         /// `with_element!(dtype, T => Tensor::from_vec(shape, Vec::<T>::new()))`.
         #[macro_export]
         macro_rules! with_element {
             ($dtype:expr, $T:ident => $body:expr) => {
                 match $dtype {
                     $($crate::DType::$variant => { type $T = $crate::element_type!($variant); $body })*
+                    $crate::DType::Narrow(_) => { type $T = u8; $body }
                 }
             };
         }
@@ -158,6 +161,7 @@ elements! {
 #[derive(Clone, Debug)]
 pub struct Tensor {
     shape: Shape,
+    dtype: DType,
     data: Arc<Data>,
 }
 
@@ -170,7 +174,24 @@ impl Tensor {
     /// A tensor from untyped data. Panics unless there is one value for each element of the shape.
     pub fn from_data(shape: Shape, data: Data) -> Tensor {
         assert_eq!(shape.size(), data.len(), "a tensor of shape {shape} needs {} values", shape.size());
-        Tensor { shape, data: Arc::new(data) }
+        Tensor { shape, dtype: data.dtype(), data: Arc::new(data) }
+    }
+
+    /// A tensor of a dtype from what is stored for it: for narrow types the bytes, of which only the lower bits count.
+    pub(crate) fn stored_as(self, dtype: DType) -> Tensor {
+        if self.dtype == dtype {
+            return self;
+        }
+        assert_eq!(self.data.dtype(), dtype.storage(), "the values of another type");
+        Tensor { dtype, ..self }
+    }
+
+    /// A tensor from its elements in row-major order. Panics unless there is one of its dtype for each.
+    pub fn from_scalars(aval: &Aval, values: &[Scalar]) -> Tensor {
+        with_element!(aval.dtype, T => {
+            let values: Vec<T> = values.iter().map(|value| value.get()).collect();
+            Tensor::from_vec(aval.shape.clone(), values).stored_as(aval.dtype)
+        })
     }
 
     /// A rank-0 tensor.
@@ -183,7 +204,7 @@ impl Tensor {
         let shape = shape.into();
         with_element!(value.dtype(), T => {
             let values = vec![value.get::<T>(); shape.size()];
-            Tensor::from_vec(shape, values)
+            Tensor::from_vec(shape, values).stored_as(value.dtype())
         })
     }
 
@@ -194,7 +215,7 @@ impl Tensor {
 
     /// The dtype.
     pub fn dtype(&self) -> DType {
-        self.data.dtype()
+        self.dtype
     }
 
     /// The shape.
@@ -207,24 +228,25 @@ impl Tensor {
         Aval { dtype: self.dtype(), shape: self.shape.clone() }
     }
 
-    /// The elements.
+    /// The elements; those of narrow types as `u8`.
     pub fn data(&self) -> &Data {
         &self.data
     }
 
-    /// The elements as a slice. Panics if the dtype is not `T`'s.
+    /// The elements as a slice. Panics if the dtype is not stored as `T`.
     pub fn as_slice<T: Element>(&self) -> &[T] {
         T::slice(&self.data).unwrap_or_else(|| panic!("the tensor holds {}, not {}", self.dtype(), T::DTYPE))
     }
 
-    /// The elements as a vector. Panics if the dtype is not `T`'s.
+    /// The elements as a vector. Panics if the dtype is not stored as `T`.
     pub fn to_vec<T: Element>(&self) -> Vec<T> {
         self.as_slice::<T>().to_vec()
     }
 
     /// The element at a row-major position.
     pub fn get(&self, position: usize) -> Scalar {
-        with_element!(self.dtype(), T => Scalar::new(self.as_slice::<T>()[position]))
+        let bits = with_element!(self.dtype, T => Element::to_bits(self.as_slice::<T>()[position]));
+        Scalar { dtype: self.dtype, bits }
     }
 
     /// A function of each element.
@@ -242,7 +264,7 @@ impl Tensor {
     pub fn reshape(&self, shape: impl Into<Shape>) -> Tensor {
         let shape = shape.into();
         assert_eq!(shape.size(), self.shape.size(), "reshape keeps the number of elements");
-        Tensor { shape, data: self.data.clone() }
+        Tensor { shape, dtype: self.dtype, data: self.data.clone() }
     }
 
     /// The elements as bytes in native byte order; `bool` is one byte, complex is real then imaginary.
@@ -267,7 +289,7 @@ impl Tensor {
     }
 
     /// A tensor from bytes as written by [`Tensor::to_bytes`]. Panics unless the length fits;
-    /// any non-zero byte of a `bool` is true.
+    /// any non-zero byte of a `bool` is true, and bits that a narrow type does not have are dropped.
     pub fn from_bytes(aval: &Aval, bytes: &[u8]) -> Tensor {
         assert_eq!(bytes.len(), aval.bytes(), "{aval} needs {} bytes", aval.bytes());
         let data = match aval.dtype {
@@ -286,8 +308,9 @@ impl Tensor {
             DType::F64 => Data::F64(bytemuck::allocation::pod_collect_to_vec(bytes)),
             DType::C64 => Data::C64(bytemuck::allocation::pod_collect_to_vec(bytes)),
             DType::C128 => Data::C128(bytemuck::allocation::pod_collect_to_vec(bytes)),
+            DType::Narrow(narrow) => Data::U8(bytes.iter().map(|byte| byte & narrow.mask()).collect()),
         };
-        Tensor::from_data(aval.shape.clone(), data)
+        Tensor::from_data(aval.shape.clone(), data).stored_as(aval.dtype)
     }
 
     /// Whether dtype, shape and all bits agree (NaN equals the same NaN, 0.0 differs from -0.0).
@@ -311,6 +334,9 @@ impl Scalar {
 
     /// The nearest value of `dtype`: see [`Element::from_c128`].
     pub fn from_f64(dtype: DType, value: f64) -> Scalar {
+        if let DType::Narrow(narrow) = dtype {
+            return Scalar { dtype, bits: [encode(narrow, Wide::Float(value)) as u64, 0] };
+        }
         with_element!(dtype, T => Scalar::new(T::from_c128(Complex128::new(value, 0.0))))
     }
 
@@ -334,25 +360,27 @@ impl Scalar {
         Scalar::from_i64(dtype, 1)
     }
 
-    /// The smallest value: minus infinity, the least integer, `false`. Panics for complex types.
+    /// The smallest value: minus infinity or, where a float has none, its least number; the least integer; `false`.
+    /// Panics for complex types.
     pub fn least(dtype: DType) -> Scalar {
         assert!(!dtype.is_complex(), "complex numbers have no least value");
         if dtype.is_signed_integer() {
             Scalar::from_i64(dtype, -1i64 << (dtype.bits() - 1))
         } else if dtype.is_float() {
-            Scalar::from_f64(dtype, f64::NEG_INFINITY)
+            extreme_float(dtype, f64::NEG_INFINITY)
         } else {
             Scalar::zero(dtype)
         }
     }
 
-    /// The greatest value: infinity, the greatest integer, `true`. Panics for complex types.
+    /// The greatest value: infinity or, where a float has none, its greatest number; the greatest integer; `true`.
+    /// Panics for complex types.
     pub fn greatest(dtype: DType) -> Scalar {
         assert!(!dtype.is_complex(), "complex numbers have no greatest value");
         if dtype.is_signed_integer() {
             Scalar::from_i64(dtype, !(-1i64 << (dtype.bits() - 1)))
         } else if dtype.is_float() {
-            Scalar::from_f64(dtype, f64::INFINITY)
+            extreme_float(dtype, f64::INFINITY)
         } else {
             Scalar::from_i64(dtype, -1)
         }
@@ -373,14 +401,17 @@ impl Scalar {
         Scalar { dtype, bits }
     }
 
-    /// The value as a Rust type. Panics if the dtype is not `T`'s.
+    /// The value as a Rust type. Panics if the dtype is not stored as `T`.
     pub fn get<T: Element>(self) -> T {
-        assert_eq!(self.dtype, T::DTYPE, "the scalar has another dtype");
+        assert_eq!(self.dtype.storage(), T::DTYPE, "the scalar has another dtype");
         T::from_bits(self.bits)
     }
 
     /// The value as a complex double.
     pub fn to_c128(self) -> Complex128 {
+        if let DType::Narrow(narrow) = self.dtype {
+            return Complex128::new(decode(narrow, self.bits[0] as u8).to_f64(), 0.0);
+        }
         with_element!(self.dtype, T => self.get::<T>().to_c128())
     }
 
@@ -395,8 +426,23 @@ impl Scalar {
     }
 }
 
+/// An infinity, or the finite number next to where it would be.
+fn extreme_float(dtype: DType, infinity: f64) -> Scalar {
+    match dtype.narrow().and_then(Narrow::format) {
+        Some(format) if format.special != Special::Ieee => {
+            let least = if format.special == Special::Fnu { 0 } else { 0x80 | format.greatest() };
+            let bits = if infinity < 0.0 { least } else { format.greatest() };
+            Scalar { dtype, bits: [bits as u64, 0] }
+        }
+        Some(_) | None => Scalar::from_f64(dtype, infinity),
+    }
+}
+
 impl fmt::Debug for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let DType::Narrow(_) = self.dtype {
+            return write!(f, "{:?}:{}", self.to_f64(), self.dtype);
+        }
         with_element!(self.dtype, T => write!(f, "{:?}:{}", self.get::<T>(), self.dtype))
     }
 }

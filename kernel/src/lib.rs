@@ -28,6 +28,7 @@ mod interpret;
 pub mod kir;
 mod lower;
 mod memory;
+mod narrow;
 mod nests;
 mod schedule;
 mod shapes;
@@ -44,9 +45,12 @@ pub fn plan(program: &Program, options: &Options) -> Result<kir::Module> {
     if cfg!(debug_assertions) {
         rjax_ir::verify(program)?;
     }
+    let bytes = narrow::on_bytes(program)?;
     let ops = graph::Ops::default();
-    let graph = graph::Graph::new(program, &ops)?;
-    let (module, _) = assemble::assemble(&graph, options)?;
+    let graph = graph::Graph::new(bytes.as_ref().unwrap_or(program), &ops)?;
+    let (mut module, _) = assemble::assemble(&graph, options)?;
+    module.inputs = program.in_avals();
+    module.outputs = program.out_avals();
     Ok(module)
 }
 

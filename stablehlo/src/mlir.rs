@@ -39,7 +39,7 @@ pub enum ElementType {
     DType(DType),
     /// `index`, which is stored as 64-bit integer.
     Index,
-    /// A type that rjax does not have, by name: 4-bit integers, fp8, quantized.
+    /// A type that rjax does not have, by name, such as quantized ones.
     Other(String),
 }
 
@@ -86,6 +86,9 @@ pub fn element_name(dtype: DType) -> String {
         DType::I8 | DType::I16 | DType::I32 | DType::I64 | DType::F16 | DType::BF16 | DType::F32 | DType::F64 => {
             dtype.name().into()
         }
+        DType::Narrow(narrow) if narrow.is_unsigned_integer() => format!("ui{}", narrow.bits()),
+        DType::Narrow(narrow) if narrow.is_signed_integer() => narrow.name().into(),
+        DType::Narrow(narrow) => format!("f{}", narrow.name()[1..].to_uppercase()),
     }
 }
 

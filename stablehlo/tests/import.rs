@@ -129,6 +129,47 @@ fn text_is_read_and_its_errors_have_places() {
     assert_eq!(unknown.location.to_string(), "main.mlir:23:10");
 }
 
+/// Arithmetic on 8-bit floats and 4-bit integers is done on wide types, and the module reads back the same from both forms.
+#[test]
+fn narrow_types_are_stored_and_computed_with_wide_ones() {
+    let source = r#"
+module @narrow {
+  func.func public @main() -> (tensor<2xf8E4M3FN>, tensor<2xi4>, tensor<f32>, tensor<3xui4>, tensor<2xf8E8M0FNU>) {
+    %a = stablehlo.constant dense<[1.125, -4.480000e+02]> : tensor<2xf8E4M3FN>
+    %b = stablehlo.constant dense<"0x39BA"> : tensor<2xf8E4M3FN>
+    %product = stablehlo.multiply %a, %b : tensor<2xf8E4M3FN>
+    %i = stablehlo.constant dense<[7, -3]> : tensor<2xi4>
+    %sum = stablehlo.add %i, %i : tensor<2xi4>
+    %dot = stablehlo.dot_general %a, %b, contracting_dims = [0] x [0] : (tensor<2xf8E4M3FN>, tensor<2xf8E4M3FN>) -> tensor<f32>
+    %u = stablehlo.constant dense<[15, 0, 9]> : tensor<3xui4>
+    %reversed = stablehlo.reverse %u, dims = [0] : tensor<3xui4>
+    %scales = stablehlo.convert %a : (tensor<2xf8E4M3FN>) -> tensor<2xf8E8M0FNU>
+    return %product, %sum, %dot, %reversed, %scales : tensor<2xf8E4M3FN>, tensor<2xi4>, tensor<f32>, tensor<3xui4>, tensor<2xf8E8M0FNU>
+  }
+}
+"#;
+    let program = import(&read_text(source).unwrap()).unwrap().program;
+    let outputs = eval(&program, &[]).unwrap();
+    let values: Vec<Vec<f64>> =
+        outputs.iter().map(|x| (0..x.shape().size()).map(|i| x.get(i).to_f64()).collect()).collect();
+    // 1.265625 rounds to 1.25; 0xba is -1.25, and 560 is beyond the greatest number.
+    assert!(values[0][0] == 1.25 && values[0][1].is_nan(), "{values:?}");
+    assert_eq!(values[1], [-2.0, -6.0]);
+    assert_eq!(values[2], [561.265625]);
+    assert_eq!(values[3], [9.0, 0.0, 15.0]);
+    assert!(values[4][0] == 1.0 && values[4][1].is_nan(), "{values:?}");
+
+    let module = rjax_stablehlo::export(&program, &Default::default()).unwrap();
+    let text = text::print(&module).unwrap();
+    let again = import(&read_text(&text).unwrap()).unwrap().program;
+    let bytes = bytecode::write(&module, bytecode::Version::DEFAULT).unwrap();
+    let from_bytes = import(&bytecode::read(&bytes).unwrap()).unwrap().program;
+    for program in [again, from_bytes] {
+        let found = eval(&program, &[]).unwrap();
+        assert!(found.iter().zip(&outputs).all(|(found, expected)| found.bits_equal(expected)), "{text}");
+    }
+}
+
 #[test]
 fn modules_of_one_file_are_split() {
     let source = "// a comment\nmodule @a {\n}\n// -----\nmodule @b {\n}\n// -----\n// nothing here\n";

@@ -1,4 +1,6 @@
 //! Damaged artifacts and texts: an error or another module, but no panic, and no memory out of proportion to the input.
+//!
+//! `RJAX_MUTATIONS=ROUNDS` and `RJAX_MUTATIONS_SEED=N` make a longer run with other damage.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -43,6 +45,13 @@ impl Random {
     }
 }
 
+/// The number of rounds and the first random number: what the environment says, or the test.
+fn plan(rounds: usize, seed: u64) -> (usize, Random) {
+    let number = |name| std::env::var(name).ok().map(|text: String| text.parse::<u64>().expect("a number"));
+    let rounds = number("RJAX_MUTATIONS").map_or(rounds, |rounds| rounds as usize);
+    (rounds, Random(number("RJAX_MUTATIONS_SEED").unwrap_or(seed)))
+}
+
 fn artifacts() -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let mut files: Vec<_> = std::fs::read_dir(folder)
@@ -83,9 +92,9 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random, other: &[u8]) {
 #[test]
 fn damaged_bytecode() {
     let artifacts = artifacts();
-    let mut random = Random(1);
+    let (rounds, mut random) = plan(12_000, 1);
     let mut modules = 0;
-    for round in 0..12_000 {
+    for round in 0..rounds {
         let mut bytes = artifacts[round % artifacts.len()].clone();
         let other = &artifacts[random.below(artifacts.len())];
         mutate(&mut bytes, &mut random, other);
@@ -108,9 +117,9 @@ fn damaged_text() {
         .filter_map(|bytes| text::print(&bytecode::read(bytes).ok()?).ok())
         .map(String::into_bytes)
         .collect();
-    let mut random = Random(2);
+    let (rounds, mut random) = plan(6_000, 2);
     let mut modules = 0;
-    for round in 0..6_000 {
+    for round in 0..rounds {
         let mut bytes = texts[round % texts.len()].clone();
         let other = &texts[random.below(texts.len())];
         mutate(&mut bytes, &mut random, other);

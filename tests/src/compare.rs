@@ -17,7 +17,8 @@ pub fn epsilon(dtype: DType) -> f64 {
         | DType::U8
         | DType::U16
         | DType::U32
-        | DType::U64 => 0.0,
+        | DType::U64
+        | DType::Narrow(_) => 0.0,
     }
 }
 

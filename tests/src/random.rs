@@ -108,14 +108,15 @@ fn scalar(dtype: DType, re: f64, im: f64) -> Scalar {
     if dtype == DType::Bool {
         return Scalar::new(re.floor() as i64 % 2 != 0);
     }
+    if dtype.narrow().is_some() {
+        return Scalar::from_f64(dtype, re);
+    }
     with_element!(dtype, T => Scalar::new(T::from_c128(Complex128::new(re, im))))
 }
 
 /// A tensor from its elements.
 pub fn tensor(aval: &Aval, scalars: &[Scalar]) -> Tensor {
-    with_element!(aval.dtype, T => {
-        Tensor::from_vec(aval.shape.clone(), scalars.iter().map(|s| s.get::<T>()).collect())
-    })
+    Tensor::from_scalars(aval, scalars)
 }
 
 /// The values of a dtype at which implementations go wrong.
@@ -127,13 +128,21 @@ pub fn special(dtype: DType) -> Vec<Scalar> {
         let ends = [Scalar::least(dtype), Scalar::greatest(dtype)];
         return ends.into_iter().chain([0, 1, -1, 2, 7].map(|value| Scalar::from_i64(dtype, value))).collect();
     }
+    if dtype.narrow().is_some() {
+        let infinity = f64::INFINITY;
+        let ends = [Scalar::least(dtype), Scalar::greatest(dtype)];
+        let reals = [f64::NAN, infinity, -infinity, 0.0, -0.0, 1.0, -1.0, 0.5, 2.5, 1e-5, -1e-9, 0.0141, 130.0];
+        return ends.into_iter().chain(reals.map(|value| scalar(dtype, value, 0.0))).collect();
+    }
     let smallest = match dtype.real() {
         DType::F16 => 2f64.powi(-24),
         DType::BF16 => 2f64.powi(-133),
         DType::F32 => 2f64.powi(-149),
         DType::F64 => 2f64.powi(-1074),
         DType::Bool | DType::I8 | DType::I16 | DType::I32 | DType::I64 => unreachable!("inexact"),
-        DType::U8 | DType::U16 | DType::U32 | DType::U64 | DType::C64 | DType::C128 => unreachable!("real, inexact"),
+        DType::U8 | DType::U16 | DType::U32 | DType::U64 | DType::C64 | DType::C128 | DType::Narrow(_) => {
+            unreachable!("real, inexact, computed with")
+        }
     };
     let greatest = match dtype.real() {
         DType::F16 => 65504.0,
@@ -141,7 +150,9 @@ pub fn special(dtype: DType) -> Vec<Scalar> {
         DType::F32 => f32::MAX as f64,
         DType::F64 => f64::MAX,
         DType::Bool | DType::I8 | DType::I16 | DType::I32 | DType::I64 => unreachable!("inexact"),
-        DType::U8 | DType::U16 | DType::U32 | DType::U64 | DType::C64 | DType::C128 => unreachable!("real, inexact"),
+        DType::U8 | DType::U16 | DType::U32 | DType::U64 | DType::C64 | DType::C128 | DType::Narrow(_) => {
+            unreachable!("real, inexact, computed with")
+        }
     };
     let infinity = f64::INFINITY;
     let reals =

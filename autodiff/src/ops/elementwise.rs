@@ -79,10 +79,10 @@ pub(crate) fn unary(b: &mut Builder, op: Unary, x: Atom, y: Atom, t: Atom) -> Ta
             b.unary(Unary::Rsqrt, sum)
         }
         Unary::Acosh => {
-            // As in JAX, one root of the product: left of the imaginary axis it has the other sign than the values imply.
-            let [above, below] = [1.0, -1.0].map(|offset| b.add_scalar(x, offset));
-            let product = b.mul(above, below);
-            b.unary(Unary::Rsqrt, product)
+            // As in JAX, one root of x^2 - 1: left of the imaginary axis it has the other sign than the values imply.
+            let square = b.mul(x, x);
+            let below = b.add_scalar(square, -1.0);
+            b.unary(Unary::Rsqrt, below)
         }
         Unary::Atanh => {
             let (above, below) = (b.add_scalar(x, 1.0), one_minus(b, x));
@@ -187,7 +187,8 @@ fn epsilon(dtype: DType) -> f64 {
         | DType::U8
         | DType::U16
         | DType::U32
-        | DType::U64 => unreachable!("only inexact values have tangents"),
+        | DType::U64
+        | DType::Narrow(_) => unreachable!("only inexact values have tangents"),
     }
 }
 

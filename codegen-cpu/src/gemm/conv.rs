@@ -49,7 +49,8 @@ pub(crate) unsafe fn conv(conv: &kir::Conv, lhs: *const u8, rhs: *const u8, out:
                 | DType::U32
                 | DType::U64
                 | DType::C64
-                | DType::C128,
+                | DType::C128
+                | DType::Narrow(_),
                 _,
             ) => unreachable!("checked when the module was compiled"),
         }

@@ -34,7 +34,8 @@ impl Ops<'_, '_> {
             | DType::F32
             | DType::F64
             | DType::C64
-            | DType::C128 => x,
+            | DType::C128
+            | DType::Narrow(_) => x,
         }
     }
 

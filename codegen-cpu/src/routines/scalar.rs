@@ -234,7 +234,8 @@ macro_rules! for_float {
             | DType::U32
             | DType::U64
             | DType::C64
-            | DType::C128 => unreachable!("routines are for floating dtypes, not {}", $dtype),
+            | DType::C128
+            | DType::Narrow(_) => unreachable!("routines are for floating dtypes, not {}", $dtype),
         }
     };
 }

@@ -109,7 +109,9 @@ pub(super) unsafe fn ranks<const TOTAL: bool>(
             DType::BF16 => all::<TOTAL, bf16>(start, stride, count, visit),
             DType::F32 => all::<TOTAL, f32>(start, stride, count, visit),
             DType::F64 => all::<TOTAL, f64>(start, stride, count, visit),
-            DType::C64 | DType::C128 => unreachable!("complex keys are ranked by their parts"),
+            DType::C64 | DType::C128 | DType::Narrow(_) => {
+                unreachable!("complex keys are ranked by their parts, and narrow types are no keys")
+            }
         }
     }
 }

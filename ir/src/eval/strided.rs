@@ -57,7 +57,7 @@ impl Iterator for Positions {
 pub(crate) fn pick(x: &Tensor, shape: &Shape, positions: impl Iterator<Item = usize>) -> Tensor {
     with_element!(x.dtype(), T => {
         let source = x.as_slice::<T>();
-        Tensor::from_vec(shape.clone(), positions.map(|position| source[position]).collect::<Vec<T>>())
+        Tensor::from_vec(shape.clone(), positions.map(|position| source[position]).collect::<Vec<T>>()).stored_as(x.dtype())
     })
 }
 

@@ -40,7 +40,7 @@ impl Wide {
     }
 
     /// The nearest double to the real part.
-    pub(super) fn to_f64(self) -> f64 {
+    pub(crate) fn to_f64(self) -> f64 {
         match self {
             Wide::Int(v) => v as f64,
             Wide::Float(v) => v,

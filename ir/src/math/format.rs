@@ -41,17 +41,24 @@ impl Format {
             let payload = (magnitude >> dropped) & (self.sign() - 1);
             return sign | self.infinity() | (1 << (self.mantissa_bits - 1)) | (payload & !self.infinity());
         }
-        let exponent = (magnitude >> Format::F64.mantissa_bits) as i32 - Format::F64.bias() + self.bias();
-        let rounded = if exponent > 0 {
-            // Exponent and mantissa are one integer, so that a carry out of the mantissa is right by itself.
-            let rebias = ((Format::F64.bias() - self.bias()) as u64) << Format::F64.mantissa_bits;
-            shift_to_even(magnitude - rebias, dropped)
-        } else {
-            let implicit = 1 << Format::F64.mantissa_bits;
-            let mantissa = if magnitude < implicit { 0 } else { magnitude & (implicit - 1) | implicit };
-            shift_to_even(mantissa, dropped + (1 - exponent) as u32)
-        };
+        let rounded = round_magnitude(magnitude, self.mantissa_bits, self.bias());
         sign | rounded.min(self.infinity())
+    }
+}
+
+/// Exponent and mantissa fields of the nearest value, ties to even, of a format narrower than f64 to the magnitude of an
+/// f64, as if the exponent field had no end.
+pub(super) fn round_magnitude(magnitude: u64, mantissa_bits: u32, bias: i32) -> u64 {
+    let dropped = Format::F64.mantissa_bits - mantissa_bits;
+    let exponent = (magnitude >> Format::F64.mantissa_bits) as i32 - Format::F64.bias() + bias;
+    if exponent > 0 {
+        // Exponent and mantissa are one integer, so that a carry out of the mantissa is right by itself.
+        let rebias = ((Format::F64.bias() - bias) as u64) << Format::F64.mantissa_bits;
+        shift_to_even(magnitude - rebias, dropped)
+    } else {
+        let implicit = 1 << Format::F64.mantissa_bits;
+        let mantissa = if magnitude < implicit { 0 } else { magnitude & (implicit - 1) | implicit };
+        shift_to_even(mantissa, dropped + (1 - exponent) as u32)
     }
 }
 

@@ -30,7 +30,7 @@ impl ArgReduce {
         check::axis(op, "axis", self.axis, x.rank(), x)?;
         ensure!(x.shape[self.axis] > 0, Shape, "{op}: axis {} of {x} has no elements to choose from", self.axis);
         ensure!(
-            self.index_dtype.is_integer(),
+            DTypeSet::INTEGER.contains(self.index_dtype),
             DType,
             "{op}: index_dtype must be one of {}, found {}",
             DTypeSet::INTEGER,

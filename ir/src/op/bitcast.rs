@@ -11,6 +11,12 @@ pub(crate) fn infer(dtype: DType, inputs: &[Aval]) -> Result<Vec<Aval>> {
         DType,
         "{NAME}: bool converts only to bool and complex types not at all, found {x} to {dtype}"
     );
+    let whole = |dtype: DType| dtype.narrow().is_none_or(|narrow| narrow.bits() == 8);
+    ensure!(
+        whole(x.dtype) && whole(dtype),
+        DType,
+        "{NAME}: types of fewer than 8 bits are not accepted, found {x} to {dtype}"
+    );
     let (from, to) = (x.dtype.size(), dtype.size());
     if from == to {
         return Ok(vec![x.with_dtype(dtype)]);

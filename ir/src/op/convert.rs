@@ -1,6 +1,6 @@
 //! `convert_element_type`.
 
-use crate::math::Wide;
+use crate::math::{self, Wide};
 use crate::op::ScalarSemantics;
 use crate::{Aval, DType, Result, Tensor, check};
 
@@ -17,8 +17,18 @@ pub(crate) fn convert(x: &Tensor, dtype: DType) -> Tensor {
         return x.clone();
     }
     // One function for each source and one for each target, instead of one for each pair, keeps the crate quick to compile.
-    let read = with_element!(x.dtype(), S => reader(x.as_slice::<S>()));
+    let read = match x.dtype() {
+        DType::Narrow(narrow) => {
+            let bytes = x.as_slice::<u8>();
+            Box::new(move |i: usize| math::decode(narrow, bytes[i]))
+        }
+        wide => with_element!(wide, S => reader(x.as_slice::<S>())),
+    };
     let positions = 0..x.shape().size();
+    if let DType::Narrow(narrow) = dtype {
+        let bytes = positions.map(|i| math::encode(narrow, read(i))).collect::<Vec<u8>>();
+        return Tensor::from_vec(x.shape().clone(), bytes).stored_as(dtype);
+    }
     with_element!(dtype, D => {
         Tensor::from_vec(x.shape().clone(), positions.map(|i| D::narrow(read(i))).collect::<Vec<D>>())
     })

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::op::convert;
 use crate::{Aval, DType, Element, Result, Tensor, bail, check, ensure};
 
 /// Parameters of `debug_print`: `(x…) -> ()`.
@@ -68,7 +69,7 @@ impl DebugPrint {
                 Piece::Text(part) => text.push_str(part),
                 Piece::Operand => {
                     if let Some(operand) = operands.next() {
-                        write_nested(&mut text, operand, 0, 0);
+                        write_nested(&mut text, &convert::convert(operand, operand.dtype().wide()), 0, 0);
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! Gather: windows of an array at computed positions.
 
 use crate::eval::strided::{Positions, clamp_start, index_values};
-use crate::{Aval, DType, Result, Scalar, Shape, Tensor, check, ensure};
+use crate::{Aval, DType, DTypeSet, Result, Scalar, Shape, Tensor, check, ensure};
 
 /// What happens to windows that do not fit.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -41,6 +41,19 @@ pub struct Gather {
 }
 
 impl Gather {
+    /// The value for windows that do not fit under [`IndexMode::FillOrDrop`].
+    pub fn fill(&self, dtype: DType) -> Scalar {
+        self.fill_value.unwrap_or_else(|| {
+            if dtype.is_signed_integer() {
+                Scalar::least(dtype)
+            } else if dtype.is_inexact() {
+                Scalar::from_f64(dtype, f64::NAN)
+            } else {
+                Scalar::greatest(dtype)
+            }
+        })
+    }
+
     /// The axes of x that appear in the result, in order.
     pub fn window_axes(&self, rank: usize) -> Vec<usize> {
         (0..rank)
@@ -115,7 +128,7 @@ pub(crate) fn check_indices(
     indices: &Aval,
     [(map_name, map), (batching_name, batching), (indices_batching_name, indices_batching)]: [(&str, &Vec<usize>); 3],
 ) -> Result<usize> {
-    ensure!(indices.dtype.is_integer(), DType, "{op}: indices must be integers, found {indices}");
+    ensure!(DTypeSet::INTEGER.contains(indices.dtype), DType, "{op}: indices must be integers, found {indices}");
     let Some(&components) = indices.shape.last() else {
         crate::bail!(Shape, "{op}: indices must have at least 1 axis, the index vector, found {indices}");
     };
@@ -165,7 +178,7 @@ pub(crate) fn check_left_out(op: &str, x: &Aval, name: &str, left_out: &[usize],
 impl Gather {
     pub(crate) fn eval(&self, x: &Tensor, indices: &Tensor, output: &Aval) -> Tensor {
         let shape = x.shape();
-        let fill = self.fill_value.unwrap_or_else(|| default_fill(x.dtype()));
+        let fill = self.fill(x.dtype());
         let batch: Shape = indices.shape()[..indices.shape().rank() - 1].into();
         let starts = WindowStarts {
             shape,
@@ -196,16 +209,6 @@ impl Gather {
             }
             Tensor::from_vec(output.shape.clone(), values)
         })
-    }
-}
-
-fn default_fill(dtype: DType) -> Scalar {
-    if dtype.is_signed_integer() {
-        Scalar::least(dtype)
-    } else if dtype.is_inexact() {
-        Scalar::from_f64(dtype, f64::NAN)
-    } else {
-        Scalar::greatest(dtype)
     }
 }
 

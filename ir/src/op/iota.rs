@@ -1,13 +1,18 @@
 //! `iota`: counting along an axis.
 
 use crate::op::broadcast_in_dim;
-use crate::{Aval, DType, Result, Scalar, Shape, Tensor, check, ensure};
+use crate::{Aval, DType, DTypeSet, Result, Scalar, Shape, Tensor, check, ensure};
 
 const NAME: &str = "iota";
 
 pub(crate) fn infer(dtype: DType, shape: &Shape, axis: usize, inputs: &[Aval]) -> Result<Vec<Aval>> {
     let [] = check::operands(NAME, inputs)?;
-    ensure!(dtype != DType::Bool, DType, "{NAME}: dtype must not be bool");
+    ensure!(
+        DTypeSet::NUMBER.contains(dtype),
+        DType,
+        "{NAME}: dtype must be one of {}, found {dtype}",
+        DTypeSet::NUMBER
+    );
     check::axis(NAME, "axis", axis, shape.rank(), shape)?;
     Ok(vec![Aval::new(dtype, shape.clone())])
 }

@@ -225,7 +225,8 @@ impl Linalg {
             | DType::U32
             | DType::U64
             | DType::F16
-            | DType::BF16 => unreachable!("verified: {} does not accept {}", self.name(), inputs[0].0),
+            | DType::BF16
+            | DType::Narrow(_) => unreachable!("verified: {} does not accept {}", self.name(), inputs[0].0),
         }
     }
 

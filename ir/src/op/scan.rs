@@ -112,7 +112,7 @@ fn row(x: &Tensor, position: usize) -> Tensor {
     let shape: Shape = x.shape()[1..].into();
     let size = shape.size();
     with_element!(x.dtype(), T => {
-        Tensor::from_vec(shape, x.as_slice::<T>()[position * size..(position + 1) * size].to_vec())
+        Tensor::from_vec(shape, x.as_slice::<T>()[position * size..(position + 1) * size].to_vec()).stored_as(x.dtype())
     })
 }
 
@@ -123,6 +123,6 @@ pub(crate) fn stack(rows: &[Tensor], row: &Aval) -> Tensor {
         for row in rows {
             values.extend_from_slice(row.as_slice::<T>());
         }
-        Tensor::from_vec(row.shape.with_axis(0, rows.len()), values)
+        Tensor::from_vec(row.shape.with_axis(0, rows.len()), values).stored_as(row.dtype)
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::eval::strided::Positions;
 use crate::op::gather::{WindowStarts, check_indices, check_left_out};
-use crate::{Aval, Binary, DTypeSet, IndexMode, Result, Shape, Tensor, check, ensure};
+use crate::{Aval, Binary, IndexMode, Result, Shape, Tensor, check, ensure};
 
 /// How an update meets the value that is there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -82,7 +82,9 @@ impl Scatter {
     pub(crate) fn infer(&self, inputs: &[Aval]) -> Result<Vec<Aval>> {
         let op = self.name();
         let [x, indices, updates] = check::operands(op, inputs)?;
-        check::dtype(op, self.combiner.binary().map_or(DTypeSet::ANY, Binary::accepts), x)?;
+        if let Some(combiner) = self.combiner.binary() {
+            check::dtype(op, combiner.accepts(), x)?;
+        }
         check::same_dtype(op, x, updates)?;
         let batch_rank = check_indices(
             op,

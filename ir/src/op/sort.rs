@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use crate::eval::order::{self, Nan};
 use crate::eval::strided;
 use crate::op::transpose;
-use crate::{Aval, Result, Tensor, check, ensure};
+use crate::{Aval, DTypeSet, Result, Tensor, check, ensure};
 
 /// Parameters of `sort`: `(x…) -> y…`. Ascending; NaN of any sign last, -0 equal to 0; complex numbers lexicographic.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -28,6 +28,9 @@ impl Sort {
             self.num_keys,
             check::count(inputs.len(), "operand")
         );
+        for key in &inputs[..self.num_keys] {
+            check::dtype(NAME, DTypeSet::ANY, key)?;
+        }
         check::axis(NAME, "axis", self.axis, inputs[0].rank(), &inputs[0])?;
         for x in inputs {
             ensure!(x.shape == inputs[0].shape, Shape, "{NAME}: operands have different shapes: {} and {x}", inputs[0]);

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::{DType, Data, Element, Scalar, Shape, Tensor, bf16, f16};
+use crate::{Aval, DType, Scalar, Shape, Tensor, bf16, f16};
 
 /// Up to this many elements a tensor is written number by number, beyond as the hexadecimal bytes of its elements.
 const READABLE: usize = 64;
@@ -19,6 +19,9 @@ pub(super) fn element(value: Scalar) -> String {
         DType::I8 | DType::I16 | DType::I32 | DType::I64 => signed(value).to_string(),
         DType::U8 | DType::U16 | DType::U32 | DType::U64 => re.to_string(),
         DType::F16 | DType::BF16 | DType::F32 | DType::F64 => float(dtype, re),
+        DType::Narrow(narrow) if narrow.is_float() => float(dtype, re),
+        DType::Narrow(narrow) if narrow.is_signed_integer() => signed(value).to_string(),
+        DType::Narrow(_) => re.to_string(),
         DType::C64 | DType::C128 => {
             let (re, im) = (float(dtype.real(), re), float(dtype.real(), im));
             let sign = if im.starts_with('-') { "" } else { "+" };
@@ -42,7 +45,7 @@ fn float(dtype: DType, bits: u64) -> String {
         match dtype {
             DType::F32 => format!("{:?}", f32::from_bits(bits as u32)),
             DType::F64 => format!("{number:?}"),
-            DType::F16 | DType::BF16 => shortest(dtype, number, bits),
+            DType::F16 | DType::BF16 | DType::Narrow(_) => shortest(dtype, number, bits),
             DType::Bool
             | DType::I8
             | DType::I16
@@ -59,7 +62,7 @@ fn float(dtype: DType, bits: u64) -> String {
     if float_bits(dtype, &text) == Ok(bits) { text } else { format!("{bits:#0width$x}", width = 2 + dtype.size() * 2) }
 }
 
-/// The decimal form with the fewest digits that rounds to `bits` in a 16-bit float.
+/// The decimal form with the fewest digits that rounds to `bits` in a float of at most 16 bits.
 fn shortest(dtype: DType, number: f64, bits: u64) -> String {
     let exact = format!("{number:?}");
     (0..9)
@@ -74,7 +77,8 @@ fn float_bits(dtype: DType, text: &str) -> Result<u64, String> {
         Some(magnitude) => (true, magnitude),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let sign = u64::from(negative) << (dtype.bits() - 1);
+    // Not every narrow type has a sign bit; their sign is part of the number.
+    let sign = if dtype.narrow().is_some() { 0 } else { u64::from(negative) << (dtype.bits() - 1) };
     if let Some(digits) = magnitude.strip_prefix("0x") {
         return hex_bits(dtype, digits).map(|bits| bits ^ sign);
     }
@@ -91,6 +95,7 @@ fn float_bits(dtype: DType, text: &str) -> Result<u64, String> {
         // Decimal to binary32 in one rounding; a detour over binary64 would round twice.
         DType::F32 => magnitude.parse::<f32>().map_err(|_| malformed())?.to_bits() as u64,
         DType::F64 => number.to_bits(),
+        DType::Narrow(_) => Scalar::from_f64(dtype, if negative { -number } else { number }).bits()[0],
         DType::Bool
         | DType::I8
         | DType::I16
@@ -103,7 +108,8 @@ fn float_bits(dtype: DType, text: &str) -> Result<u64, String> {
         | DType::C64
         | DType::C128 => return Err(malformed()),
     };
-    if magnitude != "inf" && Scalar::from_bits(dtype, [bits, 0]).to_f64().is_infinite() {
+    let value = Scalar::from_bits(dtype, [bits, 0]).to_f64();
+    if magnitude != "inf" && value.is_infinite() || magnitude != "nan" && value.is_nan() {
         return Err(format!("{text} is out of range for {dtype}"));
     }
     Ok(bits | sign)
@@ -196,15 +202,7 @@ pub(super) fn parse_hex(dtype: DType, shape: &Shape, text: &str) -> Result<Tenso
         let (re, im) = bytes.split_at(dtype.size() / parts);
         Scalar::from_bits(dtype, [word(re), word(im)])
     });
-    Ok(from_scalars(dtype, shape, &scalars.collect::<Vec<_>>()))
-}
-
-/// A tensor from its elements, which have dtype `dtype` and are as many as the shape holds.
-pub(super) fn from_scalars(dtype: DType, shape: &Shape, values: &[Scalar]) -> Tensor {
-    fn gather<T: Element>(values: &[Scalar]) -> Data {
-        T::wrap(values.iter().map(|value| value.get::<T>()).collect())
-    }
-    Tensor::from_data(shape.clone(), with_element!(dtype, T => gather::<T>(values)))
+    Ok(Tensor::from_scalars(&Aval::new(dtype, shape.clone()), &scalars.collect::<Vec<_>>()))
 }
 
 /// A literal: `1.0:f32`, `-3:i8`, `True`, `(0.0+1.0j):c64`.

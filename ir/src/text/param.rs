@@ -91,7 +91,7 @@ impl Field for Arc<str> {
 
 impl Field for DType {
     fn expected() -> String {
-        let names: Vec<&str> = DType::ALL.into_iter().map(DType::name).collect();
+        let names: Vec<&str> = DType::all().map(DType::name).collect();
         format!("a dtype: {}", names.join(", "))
     }
     fn to_param(&self) -> Param {

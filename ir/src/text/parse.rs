@@ -239,10 +239,14 @@ impl<'t> Parser<'t> {
         let token = self.next;
         let name = self.word("a dtype")?;
         DType::parse(name).ok_or_else(|| {
-            let names = DType::ALL.map(DType::name);
+            let names = DType::all().map(DType::name).collect::<Vec<_>>();
             self.error(
                 token,
-                format!("unknown dtype {name:?}{} (dtypes: {})", did_you_mean(name, names), names.join(", ")),
+                format!(
+                    "unknown dtype {name:?}{} (dtypes: {})",
+                    did_you_mean(name, names.iter().copied()),
+                    names.join(", ")
+                ),
             )
         })
     }
@@ -440,7 +444,7 @@ impl<'t> Parser<'t> {
         if values.len() != aval.size() {
             return Err(self.error(at, format!("{aval} has {} elements, found {}", aval.size(), values.len())));
         }
-        Ok(literal::from_scalars(aval.dtype, &aval.shape, &values))
+        Ok(Tensor::from_scalars(&aval, &values))
     }
 
     fn element(&mut self, dtype: DType) -> Parse<Scalar> {

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::{diff, dot, names};
-use crate::{Aval, Binary, Builder, Compare, DType, Op, Program, Scalar, Tensor, Unary};
+use crate::{Aval, Binary, Builder, Compare, DType, Narrow, Op, Program, Scalar, Tensor, Unary};
 
 /// One canonical program for each op that is not a row of the elementwise tables.
 const STRUCTURED: &[&str] = &[
@@ -322,7 +322,7 @@ fn text_is_forgiving_where_nothing_is_lost() {
 #[test]
 fn literals_round_trip_by_bits() {
     let mut state = 1u64;
-    for dtype in DType::ALL {
+    for dtype in DType::all() {
         let mask = if dtype.real().bits() == 64 { u64::MAX } else { (1 << dtype.real().bits()) - 1 };
         let special =
             [0.0, -0.0, 1.0, -1.5, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -f64::NAN, 1e-7, 3.4e38, 5e-324];
@@ -356,6 +356,10 @@ fn literals_are_short() {
         (Scalar::from_bits(DType::F32, [0x7fc00001, 0]), "0x7fc00001:f32"),
         (Scalar::from_bits(DType::F16, [0xfe00, 0]), "-nan:f16"),
         (Scalar::from_f64(DType::C64, -2.0), "(-2.0+0.0j):c64"),
+        (Scalar::from_f64(DType::Narrow(Narrow::F8E4M3FN), -448.0), "-450.0:f8e4m3fn"),
+        (Scalar::from_f64(DType::Narrow(Narrow::F8E5M2FNUZ), f64::NAN), "-nan:f8e5m2fnuz"),
+        (Scalar::from_f64(DType::Narrow(Narrow::F8E8M0FNU), 0.25), "0.2:f8e8m0fnu"),
+        (Scalar::from_i64(DType::Narrow(Narrow::I4), -3), "-3:i4"),
         (Scalar::new(true), "True"),
         (Scalar::new(i64::MIN), "-9223372036854775808:i64"),
     ] {
@@ -368,7 +372,7 @@ fn constants_hold_their_data() {
     let small = "{ lambda a:f32[2]={1.0 -0.0}; b:f32[2]. let c:f32[2] = add a b in (c,) }";
     assert_canonical(small);
     assert_canonical("{ lambda a:c64[1]={(1.0-2.0j)} b:bool[2]={True False} c:i8[0]={}; . let in (a, b, c) }");
-    for dtype in DType::ALL {
+    for dtype in DType::all() {
         let values: Vec<u8> =
             (0..100 * dtype.size()).map(|i| if dtype == DType::Bool { i % 2 } else { i * 37 } as u8).collect();
         let tensor = Tensor::from_bytes(&Aval::new(dtype, [4, 25]), &values);

@@ -109,7 +109,8 @@ pub(crate) fn is_routine_dtype(dtype: DType, result: DType) -> bool {
         | DType::U32
         | DType::U64
         | DType::C64
-        | DType::C128 => false,
+        | DType::C128
+        | DType::Narrow(_) => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `gather`: windows at computed positions, as computed loads.
 
-use rjax_ir::{Compare, DType, Gather, IndexMode, Result, Scalar};
+use rjax_ir::{Compare, DType, Gather, IndexMode, Result};
 
 use super::Writer;
 use super::element::Element;
@@ -42,16 +42,7 @@ impl Writer<'_, '_> {
     }
 
     fn fill_value(&mut self, x: ValueId, gather: &Gather) -> Element {
-        let dtype = self.graph.aval(x).dtype;
-        let fill = gather.fill_value.unwrap_or_else(|| {
-            if dtype.is_inexact() {
-                Scalar::from_f64(dtype, f64::NAN)
-            } else if dtype.is_signed_integer() {
-                Scalar::least(dtype)
-            } else {
-                Scalar::greatest(dtype)
-            }
-        });
+        let fill = gather.fill(self.graph.aval(x).dtype);
         Element::constant(&mut self.b, fill)
     }
 

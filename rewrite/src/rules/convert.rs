@@ -12,6 +12,9 @@ fn holds(wide: DType, narrow: DType) -> bool {
     if wide == narrow {
         return true;
     }
+    if wide.narrow().is_some() || narrow.narrow().is_some() {
+        return false;
+    }
     // The width of the integers that a type holds exactly; a sign is one bit more.
     let precision = |dtype: DType| match dtype {
         DType::Bool => 1,
@@ -27,6 +30,7 @@ fn holds(wide: DType, narrow: DType) -> bool {
         DType::BF16 => 8,
         DType::F32 | DType::C64 => 24,
         DType::F64 | DType::C128 => 53,
+        DType::Narrow(_) => unreachable!("answered above"),
     };
     if narrow == DType::Bool {
         return true;

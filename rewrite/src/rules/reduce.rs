@@ -188,7 +188,8 @@ fn exactly(count: Scalar) -> bool {
         | DType::U8
         | DType::U16
         | DType::U32
-        | DType::U64 => return true,
+        | DType::U64
+        | DType::Narrow(_) => return true,
     };
     count.to_f64() <= limit
 }

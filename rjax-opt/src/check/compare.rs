@@ -66,6 +66,13 @@ fn tolerance(dtype: DType, kind: Kind) -> f64 {
             | DType::U64,
             _,
         ) => 0.0,
+        (DType::Narrow(narrow), _) => {
+            if narrow.is_float() {
+                0.14
+            } else {
+                0.0
+            }
+        }
     }
 }
 

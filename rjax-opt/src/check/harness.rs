@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use rjax_ir::{Aval, DType, Program, Tensor};
+use rjax_ir::{Aval, DType, Narrow, Program, Tensor};
 
 use super::case::Target;
 use super::compare::{VALUES_ONLY, with_jax};
@@ -78,11 +78,25 @@ fn numpy_name(dtype: DType) -> &'static str {
         DType::F64 => "float64",
         DType::C64 => "complex64",
         DType::C128 => "complex128",
+        DType::Narrow(narrow) => match narrow {
+            Narrow::I2 => "int2",
+            Narrow::I4 => "int4",
+            Narrow::U2 => "uint2",
+            Narrow::U4 => "uint4",
+            Narrow::F8E3M4 => "float8_e3m4",
+            Narrow::F8E4M3 => "float8_e4m3",
+            Narrow::F8E4M3B11FNUZ => "float8_e4m3b11fnuz",
+            Narrow::F8E4M3FN => "float8_e4m3fn",
+            Narrow::F8E4M3FNUZ => "float8_e4m3fnuz",
+            Narrow::F8E5M2 => "float8_e5m2",
+            Narrow::F8E5M2FNUZ => "float8_e5m2fnuz",
+            Narrow::F8E8M0FNU => "float8_e8m0fnu",
+        },
     }
 }
 
 fn typed(name: &str, stored: Stored, dtype: &str) -> Result<Tensor> {
-    let known = DType::ALL.into_iter().find(|&known| numpy_name(known) == dtype);
+    let known = DType::all().find(|&known| numpy_name(known) == dtype);
     let dtype = known.ok_or_else(|| format!("{name}: arrays of type {dtype} are not supported"))?;
     let shape = stored.shape().clone();
     stored.into_tensor(name, &Aval::new(dtype, shape))

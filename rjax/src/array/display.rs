@@ -198,7 +198,7 @@ fn floats(values: &[(f64, Scalar)]) -> Vec<String> {
 fn shortest(scalar: Scalar) -> String {
     match scalar.dtype() {
         rjax_ir::DType::F32 => format!("{:?}", scalar.get::<f32>()),
-        rjax_ir::DType::F16 | rjax_ir::DType::BF16 => {
+        rjax_ir::DType::F16 | rjax_ir::DType::BF16 | rjax_ir::DType::Narrow(_) => {
             // Few digits: the first count that reads back as the same value.
             let value = scalar.to_f64();
             (0..12)

@@ -4,10 +4,10 @@
 //! never widens a strong one of the same or a higher kind. 64-bit types are honoured (there is no 32-bit mode), while weak
 //! results default to 32 bits.
 
-use rjax_ir::{DType, Op, Shape};
+use rjax_ir::{DType, ErrorKind, Op, Shape};
 
 use super::{Array, Node};
-use crate::error::check;
+use crate::error::{check, fail_with};
 use crate::trace;
 
 /// The kinds of numbers, in the order of promotion.
@@ -28,6 +28,8 @@ impl Kind {
             }
             DType::F16 | DType::BF16 | DType::F32 | DType::F64 => Kind::Float,
             DType::C64 | DType::C128 => Kind::Complex,
+            DType::Narrow(narrow) if narrow.is_float() => Kind::Float,
+            DType::Narrow(_) => Kind::Int,
         }
     }
 
@@ -45,6 +47,7 @@ impl Kind {
 pub(crate) type Weak = (DType, bool);
 
 /// The dtype in which two operands meet.
+#[track_caller]
 pub(crate) fn promote((a, a_weak): Weak, (b, b_weak): Weak) -> Weak {
     match (a_weak, b_weak) {
         (true, true) => (Kind::of(a).max(Kind::of(b)).default_dtype(), true),
@@ -65,8 +68,16 @@ fn weak_and_strong(weak: DType, strong: DType) -> Weak {
     }
 }
 
+#[track_caller]
 fn strong(a: DType, b: DType) -> Weak {
     let (a, b) = if Kind::of(a) <= Kind::of(b) { (a, b) } else { (b, a) };
+    let is_narrow = |dtype: DType| dtype.narrow().is_some();
+    if a != b && (is_narrow(a) || is_narrow(b) && Kind::of(a) == Kind::of(b)) {
+        fail_with(
+            ErrorKind::DType,
+            format!("{a} and {b} do not promote to one dtype; convert one of them with astype"),
+        );
+    }
     let dtype = match (Kind::of(a), Kind::of(b)) {
         (Kind::Int, Kind::Int) => return integers(a, b),
         (Kind::Float, Kind::Float) if a.size() == 2 && b.size() == 2 && a != b => DType::F32,
@@ -104,7 +115,8 @@ fn integers(a: DType, b: DType) -> Weak {
         | DType::F32
         | DType::F64
         | DType::C64
-        | DType::C128 => (DType::F32, true),
+        | DType::C128
+        | DType::Narrow(_) => (DType::F32, true),
     }
 }
 

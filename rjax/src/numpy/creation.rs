@@ -120,7 +120,8 @@ pub fn array<N: Nested>(values: N) -> Array {
         | DType::F16
         | DType::BF16
         | DType::F32
-        | DType::C64) => same,
+        | DType::C64
+        | DType::Narrow(_)) => same,
     };
     let value = if narrow == N::Number::DTYPE {
         Tensor::from_vec(extents, flat)

@@ -54,7 +54,8 @@ pub fn finfo(dtype: DType) -> FloatInfo {
         | DType::U32
         | DType::U64
         | DType::C64
-        | DType::C128 => fail_with(ErrorKind::DType, format!("finfo: found {dtype}, expected a float dtype")),
+        | DType::C128
+        | DType::Narrow(_) => fail_with(ErrorKind::DType, format!("finfo: found {dtype}, expected a float dtype")),
     };
     let power = |exponent: i32| 2f64.powi(exponent);
     let least = 2 - (1 << (nexp - 1));
@@ -154,6 +155,10 @@ pub fn can_cast(from: DType, to: DType) -> bool {
             DType::BF16 => 8,
             DType::F32 => 24,
             DType::F64 => 53,
+            DType::Narrow(narrow) => match narrow.format() {
+                Some(format) => format.mantissa_bits + 1,
+                None => narrow.bits() as u32 - narrow.is_signed_integer() as u32,
+            },
             DType::I8 | DType::I16 | DType::I32 | DType::I64 => dtype.bits() as u32 - 1,
             DType::U8 | DType::U16 | DType::U32 | DType::U64 | DType::C64 | DType::C128 => dtype.bits() as u32,
         }

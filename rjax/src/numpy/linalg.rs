@@ -12,7 +12,7 @@ use rjax_ir::{DType, ErrorKind};
 
 use super::{abs, broadcast_shapes, conj, expand_dims, take_along_axis, where_};
 pub use super::{cross, matmul, matrix_transpose, outer, tensordot, vecdot};
-use crate::array::{Array, promote_inexact, promote_inexact_dtypes};
+use crate::array::{Array, Axes, promote_inexact, promote_inexact_dtypes};
 use crate::error::fail_with;
 use crate::lax::linalg::{self as ops, TriangularSolve};
 
@@ -331,4 +331,94 @@ pub fn multi_dot(matrices: &[&Array]) -> Array {
 pub fn cond(a: &Array) -> Array {
     let values = svdvals(a);
     super::max(&values, -1) / super::min(&values, -1)
+}
+
+/// The norm of vectors along some axes. JAX: `numpy.linalg.vector_norm`.
+///
+/// ```
+/// use rjax::prelude::*;
+/// use jnp::linalg::{Norm, vector_norm};
+/// let x = jnp::array([[3.0f32, -4.0], [0.0, 2.0]]);
+/// assert_eq!(vector_norm(&x, -1, Norm::Two).to_vec::<f32>(), [5.0, 2.0]);
+/// ```
+#[track_caller]
+pub fn vector_norm(x: &Array, axes: impl Axes + Clone, norm: Norm) -> Array {
+    let x = promote_inexact("vector_norm", &[x]).remove(0);
+    match norm {
+        Norm::Two => {
+            let squares = if x.dtype().is_complex() { super::real(&(&x * conj(&x))) } else { &x * &x };
+            super::sqrt(super::sum(&squares, axes))
+        }
+        Norm::One => super::sum(&abs(&x), axes),
+        Norm::Infinity => super::max(&abs(&x), axes),
+        Norm::Order(order) => super::power(super::sum(&super::power(abs(&x), order), axes), 1.0 / order),
+        Norm::Nuclear | Norm::Spectral => {
+            fail_with(ErrorKind::Parameter, format!("vector_norm: {norm:?} is a norm of matrices"))
+        }
+    }
+}
+
+/// The norm of matrices: Frobenius, or the greatest sum of absolute values in a column ([`Norm::One`]) or row
+/// ([`Norm::Infinity`]), or of the singular values. JAX: `numpy.linalg.matrix_norm`.
+///
+/// ```
+/// use rjax::prelude::*;
+/// use jnp::linalg::{Norm, matrix_norm};
+/// let a = jnp::array([[1.0f32, -2.0], [3.0, 0.0]]);
+/// assert_eq!(matrix_norm(&a, Norm::One).item::<f32>(), 4.0);
+/// assert_eq!(matrix_norm(&a, Norm::Infinity).item::<f32>(), 3.0);
+/// ```
+#[track_caller]
+pub fn matrix_norm(a: &Array, norm: Norm) -> Array {
+    let a = matrices("matrix_norm", a);
+    match norm {
+        Norm::Two => vector_norm(&a, [-2, -1], Norm::Two),
+        Norm::One => super::max(&super::sum(&abs(&a), -2), -1),
+        Norm::Infinity => super::max(&super::sum(&abs(&a), -1), -1),
+        Norm::Nuclear => super::sum(&svdvals(&a), -1),
+        Norm::Spectral => super::max(&svdvals(&a), -1),
+        Norm::Order(_) => fail_with(ErrorKind::Parameter, format!("matrix_norm: {norm:?} is a norm of vectors")),
+    }
+}
+
+/// The x with `tensordot(a, x, x.ndim()) = b`: the leading axes of `a` have the shape of `b`. JAX: `numpy.linalg.tensorsolve`.
+///
+/// ```
+/// use rjax::prelude::*;
+/// let a = jnp::eye(6, DType::F32).reshape([2, 3, 6]) * 2.0;
+/// let x = jnp::linalg::tensorsolve(&a, &jnp::ones([2, 3], DType::F32));
+/// assert_eq!(x.to_vec::<f32>(), [0.5; 6]);
+/// ```
+#[track_caller]
+pub fn tensorsolve(a: &Array, b: &Array) -> Array {
+    let shape = a.shape();
+    if shape.rank() < b.ndim() || shape[..b.ndim()] != b.shape()[..] {
+        fail_with(
+            ErrorKind::Shape,
+            format!("tensorsolve: the leading axes of {} must have the shape of {}", a.aval(), b.aval()),
+        )
+    }
+    let rest = shape[b.ndim()..].to_vec();
+    let matrix = a.reshape([b.size(), rest.iter().product()]);
+    solve(&matrix, &b.reshape([b.size()])).reshape(rest)
+}
+
+/// The inverse of `tensordot` with `a`: the first `axes` axes of `a` change places with the others. JAX: `numpy.linalg.tensorinv`.
+///
+/// ```
+/// use rjax::prelude::*;
+/// let a = jnp::eye(6, DType::F32).reshape([2, 3, 6]) * 4.0;
+/// let inverse = jnp::linalg::tensorinv(&a, 2);
+/// assert_eq!(inverse.shape()[..], [6, 2, 3]);
+/// assert_eq!(inverse.sum(..).item::<f32>(), 1.5);
+/// ```
+#[track_caller]
+pub fn tensorinv(a: &Array, axes: usize) -> Array {
+    let shape = a.shape();
+    if axes > shape.rank() {
+        fail_with(ErrorKind::Parameter, format!("tensorinv: {} has no {axes} leading axes", a.aval()))
+    }
+    let (rows, cols) = (shape[..axes].to_vec(), shape[axes..].to_vec());
+    let matrix = a.reshape([rows.iter().product::<usize>(), cols.iter().product::<usize>()]);
+    inv(&matrix).reshape([cols, rows].concat())
 }

@@ -450,7 +450,8 @@ pub fn nan_to_num(x: impl Operand) -> Array {
         | DType::U32
         | DType::U64
         | DType::C64
-        | DType::C128 => f64::from(f32::MAX),
+        | DType::C128
+        | DType::Narrow(_) => f64::from(f32::MAX),
     };
     let x = lax::select(x.ne(&x), 0.0, &x);
     let x = lax::select(x.eq(f64::INFINITY), greatest, &x);

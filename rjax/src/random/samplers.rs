@@ -40,7 +40,8 @@ pub fn uniform(key: &Key, shape: impl Into<Shape>, dtype: DType, low: impl Opera
         | DType::U32
         | DType::U64
         | DType::C64
-        | DType::C128 => (DType::U32, 23, Scalar::new(1f32)),
+        | DType::C128
+        | DType::Narrow(_) => (DType::U32, 23, Scalar::new(1f32)),
     };
     // A mantissa of fewer than 8 bits is filled from 8 random bits.
     let drawn = if mantissa < 8 { DType::U8 } else { width };
@@ -127,7 +128,8 @@ pub(super) fn smallest_normal(dtype: DType) -> f64 {
         | DType::U32
         | DType::U64
         | DType::C64
-        | DType::C128 => f32::MIN_POSITIVE.into(),
+        | DType::C128
+        | DType::Narrow(_) => f32::MIN_POSITIVE.into(),
     }
 }
 
@@ -148,7 +150,8 @@ fn epsilon(dtype: DType) -> f64 {
         | DType::U32
         | DType::U64
         | DType::C64
-        | DType::C128 => f32::EPSILON.into(),
+        | DType::C128
+        | DType::Narrow(_) => f32::EPSILON.into(),
     }
 }
 

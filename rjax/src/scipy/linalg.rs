@@ -95,6 +95,43 @@ pub fn lu(a: &Array) -> (Array, Array, Array) {
     (p, jnp::tril(&left, -1) + identity, jnp::triu(&upper, 0))
 }
 
+/// An LU factorisation for [`lu_solve`].
+#[derive(Clone, Debug)]
+pub struct LuFactor {
+    /// L below the diagonal, which is one, and U on and above it.
+    pub lu: Array,
+    /// Row i of L U is row `permutation[i]` of the matrix.
+    pub permutation: Array,
+}
+
+/// Factors a square matrix. JAX: `scipy.linalg.lu_factor`.
+///
+/// ```
+/// use rjax::prelude::*;
+/// use rjax::scipy::linalg::{lu_factor, lu_solve};
+/// let a = jnp::array([[0.0f32, 2.0], [4.0, 0.0]]);
+/// let factor = lu_factor(&a);
+/// assert_eq!(lu_solve(&factor, &jnp::array([2.0f32, 8.0])).to_vec::<f32>(), [2.0, 1.0]);
+/// ```
+#[track_caller]
+pub fn lu_factor(a: &Array) -> LuFactor {
+    if a.ndim() != 2 || a.shape()[0] != a.shape()[1] {
+        fail_with(ErrorKind::Shape, format!("lu_factor: expected a square matrix, found {}", a.aval()))
+    }
+    let a = promote_inexact("lu_factor", &[a]).remove(0);
+    let (lu, _, permutation) = ops::lu(&a);
+    LuFactor { lu, permutation }
+}
+
+/// The x with `a x = b` for a factored matrix. JAX: `scipy.linalg.lu_solve`.
+#[track_caller]
+pub fn lu_solve(factor: &LuFactor, b: &Array) -> Array {
+    let permuted = jnp::take(b, &factor.permutation, 0, jnp::TakeMode::Clip);
+    let unit = TriangularSolve { lower: true, unit_diagonal: true, ..Default::default() };
+    let y = solve_triangular(&factor.lu, &permuted, unit);
+    solve_triangular(&factor.lu, &y, TriangularSolve::default())
+}
+
 /// The exponential of a matrix, by scaling and squaring a Padé approximant of degree 13 (Higham 2005).
 ///
 /// ```

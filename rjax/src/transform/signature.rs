@@ -92,7 +92,7 @@ impl Write for Text {
 impl<'a> Visitor<'a> for KeyWriter<'a> {
     fn leaf(&mut self, array: &'a Array) {
         array.with_type(|dtype, shape, weak| {
-            self.words.push(LEAF | (weak as u64) << 48 | (dtype as u64) << 32 | shape.len() as u64);
+            self.words.push(LEAF | (weak as u64) << 48 | (dtype.code() as u64) << 32 | shape.len() as u64);
             self.words.extend(shape.iter().map(|&extent| extent as u64));
         });
         if self.device.is_none() {

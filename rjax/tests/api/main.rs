@@ -7,6 +7,7 @@ mod golden;
 mod indexing;
 mod jit;
 mod names;
+mod narrow;
 mod numpy;
 mod plugged;
 mod promises;

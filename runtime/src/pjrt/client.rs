@@ -4,7 +4,7 @@ use std::ffi::c_int;
 use std::ptr;
 use std::sync::Arc;
 
-use rjax_ir::{Aval, DType, Result, Tensor, bail, ensure};
+use rjax_ir::{Aval, DType, Narrow, Result, Tensor, bail, ensure};
 
 use super::Plugin;
 use super::abi::{
@@ -37,6 +37,20 @@ pub(super) fn buffer_type(dtype: DType) -> c_int {
         DType::BF16 => 13,
         DType::C64 => 14,
         DType::C128 => 15,
+        DType::Narrow(narrow) => match narrow {
+            Narrow::F8E5M2 => 16,
+            Narrow::F8E4M3FN => 17,
+            Narrow::F8E4M3B11FNUZ => 18,
+            Narrow::F8E5M2FNUZ => 19,
+            Narrow::F8E4M3FNUZ => 20,
+            Narrow::I4 => 21,
+            Narrow::U4 => 22,
+            Narrow::I2 => 24,
+            Narrow::U2 => 25,
+            Narrow::F8E4M3 => 26,
+            Narrow::F8E3M4 => 27,
+            Narrow::F8E8M0FNU => 28,
+        },
     }
 }
 
@@ -205,7 +219,7 @@ impl DeviceBuffer {
         ty.arguments.buffer = buffer;
         plugin.call(&mut ty)?;
         let number = ty.arguments.type_;
-        let Some(dtype) = DType::ALL.into_iter().find(|&dtype| buffer_type(dtype) == number) else {
+        let Some(dtype) = DType::all().find(|&dtype| buffer_type(dtype) == number) else {
             bail!(Unsupported, "pjrt: a result has element type {number}, which rjax does not have")
         };
         let mut dims = Padded::<BufferDimensions>::new();

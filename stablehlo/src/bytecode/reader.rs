@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rjax_ir::{Aval, DType, Location, Result, Shape, Tensor};
+use rjax_ir::{Aval, DType, Location, Narrow, Result, Shape, Tensor};
 
 use super::cursor::Cursor;
 use super::{MAGIC, properties};
@@ -259,24 +259,24 @@ impl<'a> Reader<'a> {
             }
             22 => Type::Token,
             23 => Type::Tuple(self.type_list(cursor, depth)?),
-            6 => other("f8E4M3FN"),
-            7 => other("f8E5M2"),
-            10 => other("i4"),
-            15 => other("ui4"),
+            6 => scalar(DType::Narrow(Narrow::F8E4M3FN)),
+            7 => scalar(DType::Narrow(Narrow::F8E5M2)),
+            10 => scalar(DType::Narrow(Narrow::I4)),
+            15 => scalar(DType::Narrow(Narrow::U4)),
             24 | 30 => other("quantized"),
-            27 => other("f8E4M3FNUZ"),
-            28 => other("f8E5M2FNUZ"),
-            29 => other("f8E4M3B11FNUZ"),
-            31 => other("i2"),
-            32 => other("ui2"),
+            27 => scalar(DType::Narrow(Narrow::F8E4M3FNUZ)),
+            28 => scalar(DType::Narrow(Narrow::F8E5M2FNUZ)),
+            29 => scalar(DType::Narrow(Narrow::F8E4M3B11FNUZ)),
+            31 => scalar(DType::Narrow(Narrow::I2)),
+            32 => scalar(DType::Narrow(Narrow::U2)),
             33 => Type::Other("none".into()),
             34 => other("tf32"),
-            35 => other("f8E4M3"),
-            36 => other("f8E3M4"),
+            35 => scalar(DType::Narrow(Narrow::F8E4M3)),
+            36 => scalar(DType::Narrow(Narrow::F8E3M4)),
             37 => other("f4E2M1FN"),
             38 => other("f6E2M3FN"),
             39 => other("f6E3M2FN"),
-            40 => other("f8E8M0FNU"),
+            40 => scalar(DType::Narrow(Narrow::F8E8M0FNU)),
             25 => Type::Other("unranked tensor".into()),
             26 => Type::Other("witness".into()),
             41 => Type::Other("buffer".into()),
@@ -301,6 +301,10 @@ impl<'a> Reader<'a> {
                     (16, true) => scalar(DType::U16),
                     (32, true) => scalar(DType::U32),
                     (64, true) => scalar(DType::U64),
+                    (2, false) => scalar(DType::Narrow(Narrow::I2)),
+                    (4, false) => scalar(DType::Narrow(Narrow::I4)),
+                    (2, true) => scalar(DType::Narrow(Narrow::U2)),
+                    (4, true) => scalar(DType::Narrow(Narrow::U4)),
                     (width, _) => Type::Tensor { shape: vec![], element: ElementType::Other(format!("i{width}")) },
                 }
             }

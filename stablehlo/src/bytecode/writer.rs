@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use rjax_ir::{DType, Error, ErrorKind, Result, Scalar, Tensor};
+use rjax_ir::{DType, Error, ErrorKind, Narrow, Result, Scalar, Tensor};
 
 use super::encoder::Encoder;
 use super::properties::{self, Kind};
@@ -823,28 +823,25 @@ fn dtype_code(dtype: DType) -> u64 {
         DType::U32 => 18,
         DType::U64 => 19,
         DType::C64 | DType::C128 => 1,
+        DType::Narrow(narrow) => match narrow {
+            Narrow::F8E4M3FN => 6,
+            Narrow::F8E5M2 => 7,
+            Narrow::I4 => 10,
+            Narrow::U4 => 15,
+            Narrow::F8E4M3FNUZ => 27,
+            Narrow::F8E5M2FNUZ => 28,
+            Narrow::F8E4M3B11FNUZ => 29,
+            Narrow::I2 => 31,
+            Narrow::U2 => 32,
+            Narrow::F8E4M3 => 35,
+            Narrow::F8E3M4 => 36,
+            Narrow::F8E8M0FNU => 40,
+        },
     }
 }
 
 /// The element types that programs do not have, by the names that the readers give them.
-const OTHER_ELEMENTS: &[(&str, u64)] = &[
-    ("f8E4M3FN", 6),
-    ("f8E5M2", 7),
-    ("i4", 10),
-    ("ui4", 15),
-    ("f8E4M3FNUZ", 27),
-    ("f8E5M2FNUZ", 28),
-    ("f8E4M3B11FNUZ", 29),
-    ("i2", 31),
-    ("ui2", 32),
-    ("tf32", 34),
-    ("f8E4M3", 35),
-    ("f8E3M4", 36),
-    ("f4E2M1FN", 37),
-    ("f6E2M3FN", 38),
-    ("f6E3M2FN", 39),
-    ("f8E8M0FNU", 40),
-];
+const OTHER_ELEMENTS: &[(&str, u64)] = &[("tf32", 34), ("f4E2M1FN", 37), ("f6E2M3FN", 38), ("f6E3M2FN", 39)];
 
 /// The bytes of a constant: those of one element where all are the same, packed bits for `i1`, little-endian otherwise.
 fn blob(tensor: &Tensor) -> Vec<u8> {

@@ -267,7 +267,8 @@ fn wide_indices(b: &mut Builder, indices: Atom) -> Atom {
         | DType::F32
         | DType::F64
         | DType::C64
-        | DType::C128 => indices,
+        | DType::C128
+        | DType::Narrow(_) => indices,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Attributes, constants among them.
 
-use rjax_ir::{Aval, Complex128, DType, Result, Scalar, Tensor, with_element};
+use rjax_ir::{Aval, DType, Result, Scalar, Tensor};
 
 use super::scanner::{Scanner, parse_integer};
 use super::types;
@@ -331,9 +331,7 @@ pub(super) fn dense(s: &mut Scanner) -> Result<Attribute> {
         .collect::<Result<Vec<_>>>()?;
     let tensor = match scalars[..] {
         [one] => Tensor::full(aval.shape, one),
-        _ if scalars.len() == size => with_element!(aval.dtype, T => {
-            Tensor::from_vec(aval.shape, scalars.iter().map(|x| x.get::<T>()).collect())
-        }),
+        _ if scalars.len() == size => Tensor::from_scalars(&aval, &scalars),
         _ if size == 0 => Tensor::zeros(&aval),
         _ => return Err(s.error(format!("a constant of type {ty} has {} elements", scalars.len()))),
     };
@@ -377,5 +375,5 @@ fn scalar(s: &Scanner, text: &str, dtype: DType) -> Result<Scalar> {
     if dtype == DType::F32 {
         return Ok(Scalar::new(text.parse::<f32>().map_err(|_| wrong())?));
     }
-    Ok(with_element!(dtype, T => Scalar::new(<T as rjax_ir::Element>::from_c128(Complex128::new(value, 0.0)))))
+    Ok(Scalar::from_f64(dtype, value))
 }

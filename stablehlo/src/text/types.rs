@@ -102,7 +102,7 @@ fn element(s: &mut Scanner, depth: usize) -> Result<ElementType> {
                     None => return Ok(ElementType::Other(name.into())),
                 }
             }
-            None => match DType::parse(name) {
+            None => match DType::parse(&name.to_lowercase()) {
                 // rjax's own short names `u8`, `c64`, `bool` are no MLIR types.
                 Some(dtype) if crate::mlir::element_name(dtype) == name => dtype,
                 _ => return Ok(ElementType::Other(name.into())),

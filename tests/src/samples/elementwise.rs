@@ -1,6 +1,6 @@
 //! Samples of the elementwise tables and their relatives: every row in every dtype that it accepts.
 
-use rjax_ir::{Aval, Binary, Compare, DType, Op, Unary};
+use rjax_ir::{Aval, Binary, Compare, DType, Narrow, Op, Unary};
 
 use super::{Sample, any, exactly, special};
 use crate::random::Values;
@@ -159,10 +159,20 @@ fn parameters(samples: &mut Vec<Sample>) {
             let sample = Sample::op(op, &[special(from, &[20])]).named(&format!("special, to {to}"));
             samples.push(sample);
         }
+        for narrow in Narrow::ALL.map(DType::Narrow) {
+            let pairs = [(from, narrow), (narrow, from)];
+            samples.extend(pairs.map(|(from, to)| {
+                let x = special(from, &[40]);
+                Sample::op(Op::Convert { dtype: to }, &[x]).named(&format!("special, to {to}"))
+            }));
+        }
         samples.push(Sample::op(Op::StopGradient, &[any(from, MATRIX)]));
         samples.push(Sample::op(Op::Name { name: "kept".into() }, &[any(from, MATRIX)]).smooth(2));
         samples.push(Sample::op(Op::OptimizationBarrier, &[any(from, MATRIX), any(DType::F64, &[])]).smooth(2));
     }
+    let [wide, byte] = [Narrow::F8E5M2, Narrow::F8E4M3FN].map(DType::Narrow);
+    samples.push(Sample::op(Op::Convert { dtype: byte }, &[special(wide, &[40])]).named("special, narrow to narrow"));
+    samples.push(Sample::op(Op::Bitcast { dtype: wide }, &[any(DType::U16, &[3])]).named("to narrow"));
     for (from, to) in [(DType::F64, DType::C128), (DType::C128, DType::F64)] {
         samples.push(Sample::op(Op::Convert { dtype: to }, &[any(from, MATRIX)]).smooth(2));
     }

@@ -180,7 +180,7 @@ impl<'l> Selector<'_, 'l> {
             DType::Bool => true,
             DType::F16 | DType::BF16 | DType::F32 | DType::I32 | DType::U32 => !self.double,
             DType::F64 | DType::I64 | DType::U64 => self.double,
-            DType::I8 | DType::I16 | DType::U8 | DType::U16 | DType::C64 | DType::C128 => false,
+            DType::I8 | DType::I16 | DType::U8 | DType::U16 | DType::C64 | DType::C128 | DType::Narrow(_) => false,
         }
     }
 
@@ -314,7 +314,8 @@ impl<'l> Selector<'_, 'l> {
             | DType::F32
             | DType::F64
             | DType::C64
-            | DType::C128 => value.bits()[0],
+            | DType::C128
+            | DType::Narrow(_) => value.bits()[0],
         };
         match self.bits(bits) {
             Source::Constant(constant) => Some(constant),
@@ -426,7 +427,9 @@ impl<'l> Selector<'_, 'l> {
                     DType::BF16 => code::WIDEN_16,
                     DType::Bool => code::widen_8(self.double),
                     DType::F32 | DType::F64 | DType::I32 | DType::U32 | DType::I64 | DType::U64 => code::MOVE,
-                    DType::I8 | DType::I16 | DType::U8 | DType::U16 | DType::C64 | DType::C128 => return None,
+                    DType::I8 | DType::I16 | DType::U8 | DType::U16 | DType::C64 | DType::C128 | DType::Narrow(_) => {
+                        return None;
+                    }
                 };
                 let loaded = self.value();
                 self.codes.push(Code::Load { op, result: loaded, place });
@@ -449,7 +452,8 @@ impl<'l> Selector<'_, 'l> {
                     | DType::U32
                     | DType::U64
                     | DType::C64
-                    | DType::C128 => loaded,
+                    | DType::C128
+                    | DType::Narrow(_) => loaded,
                 };
                 self.sources.insert(*result, source);
             }
@@ -506,7 +510,9 @@ impl<'l> Selector<'_, 'l> {
                 }
                 (code::MOVE_TO, value, None)
             }
-            DType::I8 | DType::I16 | DType::U8 | DType::U16 | DType::C64 | DType::C128 => return None,
+            DType::I8 | DType::I16 | DType::U8 | DType::U16 | DType::C64 | DType::C128 | DType::Narrow(_) => {
+                return None;
+            }
         };
         self.codes.push(Code::Store { op, value, place, immediate });
         Some(())
@@ -541,7 +547,8 @@ impl<'l> Selector<'_, 'l> {
                         | DType::F32
                         | DType::F64
                         | DType::C64
-                        | DType::C128 => return None,
+                        | DType::C128
+                        | DType::Narrow(_) => return None,
                     }
                 }
                 let from = self.dtype(*x);
@@ -686,7 +693,8 @@ impl<'l> Selector<'_, 'l> {
             | DType::F32
             | DType::F64
             | DType::C64
-            | DType::C128 => x,
+            | DType::C128
+            | DType::Narrow(_) => x,
         }
     }
 
