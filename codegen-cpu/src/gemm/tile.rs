@@ -5,6 +5,7 @@
 //! tiles fill the register file: 6×2 vectors with AVX2, 14×2 with AVX-512.
 
 use super::{Extents, Matrix};
+use crate::target::Level;
 
 /// One tile: `c[i, j] (+)= Σ_l a[i, l] · b[l, j]` for the tile's rows and `j < columns`.
 pub(super) struct Tile<T> {
@@ -58,16 +59,6 @@ pub(super) trait Isa {
     /// # Safety
     /// The matrices have these extents in valid memory, `lhs.column` and `rhs.row` are 1, `out` overlaps no operand, and the machine has the instruction set.
     unsafe fn dots(extents: Extents, lhs: Matrix<Self::Scalar>, rhs: Matrix<Self::Scalar>, out: Matrix<Self::Scalar>);
-}
-
-/// What the machine has, in the order of preference.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Level {
-    Portable,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
 }
 
 /// The tiles of one instruction set as functions.
@@ -221,7 +212,8 @@ pub(in crate::gemm) mod x86;
 
 #[cfg(not(target_arch = "x86_64"))]
 mod portable {
-    use super::{Kernels, Level, Portable, Real, transpose_portable};
+    use super::{Kernels, Portable, Real, transpose_portable};
+    use crate::target::Level;
 
     macro_rules! real {
         ($($T:ty),*) => {$(
