@@ -87,6 +87,11 @@ pub(crate) fn level() -> Level {
     *chosen().as_ref().unwrap_or(&Level::Portable)
 }
 
+/// Whether products may use matrix tile registers: where the machine has them and `RJAX_CPU` names no level.
+pub(crate) fn has_matrix_tiles() -> bool {
+    level() == Level::Avx512 && std::env::var_os("RJAX_CPU").is_none() && rjax_runtime::matrix_tiles()
+}
+
 /// Whether loops become code for vectors of 256 bits.
 pub(crate) fn has_wide_vectors() -> bool {
     cfg!(all(target_arch = "x86_64", unix)) && level() >= Level::Avx2

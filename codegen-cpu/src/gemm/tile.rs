@@ -4,6 +4,7 @@
 //! vectors of the right operand and multiplies it by one broadcast element for each row of the left one. Full
 //! tiles fill the register file: 6×2 vectors with AVX2, 14×2 with AVX-512.
 
+use super::contract::Contraction;
 use super::{Extents, Matrix};
 use crate::target::Level;
 
@@ -77,6 +78,8 @@ pub(super) struct Kernels<T> {
     pub(super) stream: unsafe fn(usize, &Tile<T>),
     /// [`Isa::dots`].
     pub(super) dots: unsafe fn(Extents, Matrix<T>, Matrix<T>, Matrix<T>),
+    /// The same products on matrix tile registers, for those it says it computes.
+    pub(super) matrix: Option<unsafe fn(&Contraction<'_, T>) -> bool>,
 }
 
 impl<T: Real> Kernels<T> {
@@ -90,6 +93,7 @@ impl<T: Real> Kernels<T> {
             tile: I::tile,
             stream: I::stream,
             dots: I::dots,
+            matrix: None,
         }
     }
 
