@@ -9,6 +9,8 @@
 mod contract;
 pub(crate) mod conv;
 mod element;
+#[cfg(target_arch = "x86_64")]
+mod matrix;
 mod operand;
 mod output;
 mod scratch;

@@ -13,6 +13,7 @@
 
 mod buffer;
 mod device;
+mod matrix_tiles;
 pub mod pjrt;
 mod pool;
 mod threads;
@@ -20,6 +21,7 @@ mod timings;
 
 pub use buffer::Buffer;
 pub use device::{Device, DeviceReport, devices};
+pub use matrix_tiles::matrix_tiles;
 pub use pool::{PoolStats, pool_stats, release_unused};
 pub use threads::{parallel_for, set_threads, threads};
 pub use timings::timed;

@@ -32,7 +32,7 @@ const STREAMED_ROWS: usize = 4;
 const STREAMED_STEPS: usize = 32;
 const STREAMED_PARTS: usize = 8;
 /// Products of fewer multiplications are not worth a second thread.
-const SERIAL: usize = 1 << 19;
+pub(super) const SERIAL: usize = 1 << 19;
 /// How many blocks there should be, so that threads finish together whatever else their cores do.
 const BLOCKS: usize = 16;
 /// The most elements of a result that is gathered before it is stored.
@@ -92,6 +92,10 @@ unsafe impl<T: Real> Sync for Work<'_, T> {}
 pub(super) unsafe fn contract<T: Real>(kernels: &Kernels<T>, contraction: &Contraction<'_, T>) {
     let Extents { m, n, k } = contraction.extents;
     if m == 0 || n == 0 {
+        return;
+    }
+    // SAFETY: the caller's promise.
+    if kernels.matrix.is_some_and(|multiply| unsafe { multiply(contraction) }) {
         return;
     }
     let parallel = contraction.parallel && m * n * k >= SERIAL;

@@ -6,6 +6,9 @@ use super::tile::Real;
 
 /// A type of elements in memory that are computed with as `T`.
 pub(super) trait Element<T: Real>: Copy + 'static {
+    /// How many `bf16` an element is the exact sum of, if it is.
+    const PARTS: Option<usize> = None;
+
     /// The value, rounded to nearest.
     fn from_computed(value: T) -> Self;
 
@@ -81,8 +84,10 @@ pub(super) trait Element<T: Real>: Copy + 'static {
 }
 
 macro_rules! plain {
-    ($($T:ty),*) => {$(
+    ($($T:ty, $parts:expr);*) => {$(
         impl Element<$T> for $T {
+            const PARTS: Option<usize> = $parts;
+
             #[inline(always)]
             fn from_computed(value: $T) -> $T {
                 value
@@ -179,9 +184,11 @@ macro_rules! plain {
         }
     )*};
 }
-plain!(f32, f64);
+plain!(f32, Some(3); f64, None);
 
 impl Element<f32> for bf16 {
+    const PARTS: Option<usize> = Some(1);
+
     #[inline(always)]
     fn from_computed(value: f32) -> bf16 {
         bf16::from_f32(value)
@@ -194,6 +201,8 @@ impl Element<f32> for bf16 {
 }
 
 impl Element<f32> for f16 {
+    const PARTS: Option<usize> = Some(2);
+
     #[inline(always)]
     fn from_computed(value: f32) -> f16 {
         f16::from_f32(value)

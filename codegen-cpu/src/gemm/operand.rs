@@ -78,6 +78,9 @@ pub(super) struct InPlace<T> {
 
 /// What the loops around the tiles know of an operand with elements that are computed with as `T`.
 pub(super) trait Source<T> {
+    /// [`Element::PARTS`].
+    fn parts(&self) -> Option<usize>;
+
     /// Where it is, if tiles can read it there.
     fn in_place(&self) -> Option<InPlace<T>>;
 
@@ -300,6 +303,10 @@ unsafe fn fill_box<T: Real>(
 }
 
 impl<T: Real + Element<T>, E: Element<T>> Source<T> for Operand<E> {
+    fn parts(&self) -> Option<usize> {
+        E::PARTS
+    }
+
     fn in_place(&self) -> Option<InPlace<T>> {
         let single = |axes: &[Axis]| match axes {
             [] => Some(0),

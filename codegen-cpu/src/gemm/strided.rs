@@ -23,6 +23,10 @@ impl<E> Strided<E> {
 }
 
 impl<T: Real, E: Element<T>> Source<T> for Strided<E> {
+    fn parts(&self) -> Option<usize> {
+        E::PARTS
+    }
+
     fn in_place(&self) -> Option<InPlace<T>> {
         E::as_computed(self.start).map(|start| InPlace { start, line: self.line, depth: self.depth })
     }

@@ -1,6 +1,8 @@
 //! Products against a plain loop: every path, edge and stride, with guards around the result.
 
 mod conv;
+#[cfg(target_arch = "x86_64")]
+mod matrix;
 
 use super::*;
 

@@ -4,7 +4,9 @@
 //! vectors of the right operand and multiplies it by one broadcast element for each row of the left one. Full
 //! tiles fill the register file: 6×2 vectors with AVX2, 14×2 with AVX-512.
 
+use super::contract::Contraction;
 use super::{Extents, Matrix};
+use crate::target::Level;
 
 /// One tile: `c[i, j] (+)= Σ_l a[i, l] · b[l, j]` for the tile's rows and `j < columns`.
 pub(super) struct Tile<T> {
@@ -60,16 +62,6 @@ pub(super) trait Isa {
     unsafe fn dots(extents: Extents, lhs: Matrix<Self::Scalar>, rhs: Matrix<Self::Scalar>, out: Matrix<Self::Scalar>);
 }
 
-/// What the machine has, in the order of preference.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Level {
-    Portable,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-}
-
 /// The tiles of one instruction set as functions.
 pub(super) struct Kernels<T> {
     pub(super) level: Level,
@@ -86,6 +78,8 @@ pub(super) struct Kernels<T> {
     pub(super) stream: unsafe fn(usize, &Tile<T>),
     /// [`Isa::dots`].
     pub(super) dots: unsafe fn(Extents, Matrix<T>, Matrix<T>, Matrix<T>),
+    /// The same products on matrix tile registers, for those it says it computes.
+    pub(super) matrix: Option<unsafe fn(&Contraction<'_, T>) -> bool>,
 }
 
 impl<T: Real> Kernels<T> {
@@ -99,6 +93,7 @@ impl<T: Real> Kernels<T> {
             tile: I::tile,
             stream: I::stream,
             dots: I::dots,
+            matrix: None,
         }
     }
 
@@ -221,7 +216,8 @@ pub(in crate::gemm) mod x86;
 
 #[cfg(not(target_arch = "x86_64"))]
 mod portable {
-    use super::{Kernels, Level, Portable, Real, transpose_portable};
+    use super::{Kernels, Portable, Real, transpose_portable};
+    use crate::target::Level;
 
     macro_rules! real {
         ($($T:ty),*) => {$(

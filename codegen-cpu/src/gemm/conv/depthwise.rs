@@ -11,7 +11,8 @@ use super::{GRAIN, Phase, Shared};
 use crate::gemm::element::Element;
 use crate::gemm::operand::inside;
 use crate::gemm::scratch::with_scratch;
-use crate::gemm::tile::{Kernels, Level, Real};
+use crate::gemm::tile::{Kernels, Real};
+use crate::target::Level;
 
 /// Windows of more elements are walked through row by row, for all positions of the result at once.
 const SMALL_WINDOW: usize = 128;
@@ -371,6 +372,8 @@ unsafe fn weigh<T: Real, E: Element<T>, R: Element<T>, const ALONG: bool>(
             Level::Avx2 => x86::weigh_avx2::<T, E, R, ALONG>(segment),
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => x86::weigh_avx512::<T, E, R, ALONG>(segment),
+            #[cfg(not(target_arch = "x86_64"))]
+            Level::Avx2 | Level::Avx512 => unreachable!("no level of this architecture"),
         }
     }
 }
@@ -386,6 +389,8 @@ unsafe fn accumulate<T: Real, E: Element<T>>(level: Level, line: &Line<T, E>) {
             Level::Avx2 => x86::accumulate_avx2(line),
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => x86::accumulate_avx512(line),
+            #[cfg(not(target_arch = "x86_64"))]
+            Level::Avx2 | Level::Avx512 => unreachable!("no level of this architecture"),
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::arch::x86_64::*;
 
 use super::super::{Extents, Matrix};
-use super::{Isa, Kernels, Level, Portable, Real, Tile, transpose_portable};
+use super::{Isa, Kernels, Portable, Real, Tile, transpose_portable};
+use crate::gemm::matrix;
+use crate::target::{Level, has_matrix_tiles, level};
 
 /// Lane masks for AVX2: 8 (or 4) ones followed by as many zeros; a window of it has any number of leading ones.
 static MASK32: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -382,28 +384,8 @@ isa!(Avx2F64, "avx2,fma", v4f64, f64, 4, rows 6, full [1 2 3 4 5 6], narrow [1 =
 isa!(Avx512F32, "avx512f", v16f32, f32, 16, rows 14, full [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow [1 => 8, 2 => 6, 3 => 4, 4 => 4], AVX512_F32, Avx512);
 isa!(Avx512F64, "avx512f", v8f64, f64, 8, rows 14, full [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow [1 => 8, 2 => 6, 3 => 4, 4 => 4], AVX512_F64, Avx512);
 
-/// The level in use, decided once.
-/// `RJAX_CPU` set to `avx2` or `portable` forces a lower one.
-fn level() -> Level {
-    use std::sync::OnceLock;
-    static LEVEL: OnceLock<Level> = OnceLock::new();
-    *LEVEL.get_or_init(|| {
-        let present = if is_x86_feature_detected!("avx512f") {
-            Level::Avx512
-        } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            Level::Avx2
-        } else {
-            Level::Portable
-        };
-        match std::env::var("RJAX_CPU").as_deref() {
-            Ok("portable") => Level::Portable,
-            Ok("avx2") => present.min(Level::Avx2),
-            Ok(_) | Err(_) => present,
-        }
-    })
-}
-
 static PORTABLE_F32: Kernels<f32> = Kernels::of::<Portable<f32>>(Level::Portable);
+static MATRIX_F32: Kernels<f32> = Kernels { matrix: Some(matrix::contract), ..Kernels::of::<Avx512F32>(Level::Avx512) };
 
 impl Real for f32 {
     const ZERO: f32 = 0.0;
@@ -422,6 +404,7 @@ impl Real for f32 {
         match level() {
             Level::Portable => &PORTABLE_F32,
             Level::Avx2 => &AVX2_F32,
+            Level::Avx512 if has_matrix_tiles() => &MATRIX_F32,
             Level::Avx512 => &AVX512_F32,
         }
     }
@@ -525,6 +508,9 @@ pub(in crate::gemm) fn all_f32() -> Vec<(&'static str, &'static Kernels<f32>)> {
     }
     if is_x86_feature_detected!("avx512f") {
         kernels.push(("avx512", &AVX512_F32));
+    }
+    if rjax_runtime::matrix_tiles() {
+        kernels.push(("matrix tiles", &MATRIX_F32));
     }
     kernels
 }

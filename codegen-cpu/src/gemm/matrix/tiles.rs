@@ -1,0 +1,192 @@
+//! The instructions: blocks of the result as four tiles of sums.
+//!
+//! The intrinsics are not stable yet, so this is assembly. Of the eight registers four hold sums, two the lines of the left operand and two those of
+//! the right one; the small products come first, and each step loads as little as it can again.
+
+use std::arch::asm;
+use std::marker::PhantomData;
+
+/// Lines of a packed group, and rows and columns of a block of the result.
+pub(super) const BLOCK: usize = 32;
+/// Depths of a step, and elements in a row of a tile.
+pub(super) const STEP: usize = 32;
+/// Rows of a tile.
+pub(super) const HALF: usize = 16;
+/// Elements of a tile.
+pub(super) const TILE: usize = HALF * STEP;
+
+/// How many elements some lines take, packed in whole groups and steps.
+pub(super) fn packed_len(lines: usize, depths: usize, parts: usize) -> usize {
+    lines.next_multiple_of(BLOCK) * depths.next_multiple_of(STEP) * parts
+}
+
+/// The registers of this thread, configured as eight tiles of 16 rows of 64 bytes for as long as this lives.
+pub(super) struct Tiles(PhantomData<*mut ()>);
+
+#[repr(C, align(64))]
+struct Configuration {
+    palette: u8,
+    start_row: u8,
+    reserved: [u8; 14],
+    row_bytes: [u16; 16],
+    rows: [u8; 16],
+}
+
+static CONFIGURATION: Configuration = Configuration {
+    palette: 1,
+    start_row: 0,
+    reserved: [0; 14],
+    row_bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
+    rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
+};
+
+impl Drop for Tiles {
+    fn drop(&mut self) {
+        // SAFETY: the registers were configured, so they are there.
+        unsafe { asm!("tilerelease", options(nostack, nomem)) }
+    }
+}
+
+/// A step: `load` of the tiles of part `i` of an operand, and the four products.
+macro_rules! left {
+    ($part:literal) => {
+        concat!(
+            "tileloadd tmm4, [{a} + {row} + 2048*",
+            $part,
+            "]\n tileloadd tmm5, [{a} + {row} + 2048*",
+            $part,
+            " + 1024]"
+        )
+    };
+}
+macro_rules! right {
+    ($part:literal) => {
+        concat!(
+            "tileloadd tmm6, [{b} + {row} + 2048*",
+            $part,
+            "]\n tileloadd tmm7, [{b} + {row} + 2048*",
+            $part,
+            " + 1024]"
+        )
+    };
+}
+macro_rules! products {
+    () => {
+        "tdpbf16ps tmm0, tmm4, tmm6\n tdpbf16ps tmm1, tmm4, tmm7\n tdpbf16ps tmm2, tmm5, tmm6\n tdpbf16ps tmm3, tmm5, tmm7"
+    };
+}
+
+/// A loop over the steps of a block around what it does in each.
+macro_rules! steps {
+    ($block:ident, $bytes:literal, $($step:expr),*) => {
+        asm!(
+            "test {first}, {first}",
+            "jz 3f",
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "jmp 2f",
+            "3:",
+            "tileloadd tmm0, [{c} + {stride}]",
+            "tileloadd tmm1, [{c} + {stride} + 64]",
+            "tileloadd tmm2, [{d} + {stride}]",
+            "tileloadd tmm3, [{d} + {stride} + 64]",
+            "2:",
+            $($step,)*
+            concat!("add {a}, ", $bytes),
+            concat!("add {b}, ", $bytes),
+            "dec {steps}",
+            "jnz 2b",
+            "tilestored [{c} + {stride}], tmm0",
+            "tilestored [{c} + {stride} + 64], tmm1",
+            "tilestored [{d} + {stride}], tmm2",
+            "tilestored [{d} + {stride} + 64], tmm3",
+            a = inout(reg) $block.a => _,
+            b = inout(reg) $block.b => _,
+            c = in(reg) $block.c,
+            d = in(reg) $block.c.wrapping_byte_offset(HALF as isize * $block.stride),
+            stride = in(reg) $block.stride,
+            row = in(reg) 64_usize,
+            steps = inout(reg) $block.steps => _,
+            first = in(reg) usize::from($block.first),
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _, out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        )
+    };
+}
+
+struct Block {
+    steps: usize,
+    a: *const u16,
+    b: *const u16,
+    c: *mut f32,
+    /// Between rows of `c`, in bytes.
+    stride: isize,
+    first: bool,
+}
+
+impl Tiles {
+    /// # Safety
+    /// The machine has the registers, and the process may use them.
+    pub(super) unsafe fn configure() -> Tiles {
+        // SAFETY: the caller's promise; the configuration is a valid one.
+        unsafe { asm!("ldtilecfg [{}]", in(reg) &CONFIGURATION, options(nostack, readonly)) }
+        Tiles(PhantomData)
+    }
+
+    /// Multiplies a group of the left operand and one of the right one over some steps, into a block whose rows are `stride` elements apart, or
+    /// adds to it unless this is the first time.
+    ///
+    /// # Safety
+    /// The groups have the steps, of so many parts, and the block is valid memory.
+    pub(super) unsafe fn multiply(
+        &self,
+        parts: usize,
+        steps: usize,
+        a: *const u16,
+        b: *const u16,
+        c: *mut f32,
+        stride: isize,
+        first: bool,
+    ) {
+        debug_assert!(steps > 0);
+        let block = Block { steps, a, b, c, stride: stride * size_of::<f32>() as isize, first };
+        // SAFETY: the caller's promise; nothing else is touched.
+        unsafe {
+            match parts {
+                1 => steps!(block, "2048", left!(0), right!(0), products!()),
+                2 => steps!(
+                    block,
+                    "4096",
+                    left!(1),
+                    right!(1),
+                    products!(),
+                    right!(0),
+                    products!(),
+                    left!(0),
+                    products!(),
+                    right!(1),
+                    products!()
+                ),
+                _ => steps!(
+                    block,
+                    "6144",
+                    left!(0),
+                    right!(2),
+                    products!(),
+                    right!(1),
+                    products!(),
+                    left!(1),
+                    products!(),
+                    right!(0),
+                    products!(),
+                    left!(2),
+                    products!(),
+                    left!(0),
+                    products!()
+                ),
+            }
+        }
+    }
+}
