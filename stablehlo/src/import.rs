@@ -10,6 +10,7 @@ mod gamma;
 mod linalg;
 mod random;
 mod reducer;
+mod scanned;
 mod sort;
 mod structured;
 mod top_k;
