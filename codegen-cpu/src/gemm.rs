@@ -17,8 +17,11 @@ mod scratch;
 mod strided;
 mod tile;
 
+use std::ops::Neg;
+
 use half::{bf16, f16};
 use rjax_ir::DType;
+use rjax_ir::math::linalg::View;
 use rjax_kernel::kir;
 use rjax_runtime::parallel_for;
 
@@ -241,6 +244,59 @@ unsafe fn product<T: Real, E: Element<T>, R: Element<T>>(
             contract(kernels, &contraction);
         }
     }
+}
+
+/// `c -= a b` in single precision; the extents are m, n and k, and the rows of `c` are contiguous and `stride` apart.
+pub(crate) fn subtract_product_f32(
+    extents: [usize; 3],
+    a: View<'_, f32>,
+    b: View<'_, f32>,
+    c: &mut [f32],
+    stride: usize,
+) {
+    subtract_product(extents, a, b, c, stride);
+}
+
+/// [`subtract_product_f32`] in double precision.
+pub(crate) fn subtract_product_f64(
+    extents: [usize; 3],
+    a: View<'_, f64>,
+    b: View<'_, f64>,
+    c: &mut [f64],
+    stride: usize,
+) {
+    subtract_product(extents, a, b, c, stride);
+}
+
+fn subtract_product<T: Real + Element<T> + Neg<Output = T>>(
+    [m, n, k]: [usize; 3],
+    a: View<'_, T>,
+    b: View<'_, T>,
+    c: &mut [T],
+    stride: usize,
+) {
+    let holds = |view: &View<'_, T>, rows: usize, cols: usize| {
+        rows * cols == 0 || (rows - 1) * view.row + (cols - 1) * view.column < view.elements.len()
+    };
+    assert!(holds(&a, m, k) && holds(&b, k, n) && (m * n == 0 || (m - 1) * stride + n <= c.len() && n <= stride));
+    // The smaller operand changes its sign.
+    let (flipped, rows, cols) = if m <= n { (&a, m, k) } else { (&b, k, n) };
+    let mut negated = Vec::with_capacity(rows * cols);
+    for i in 0..rows {
+        negated.extend((0..cols).map(|j| -flipped.elements[i * flipped.row + j * flipped.column]));
+    }
+    let negated = View::rows(&negated, cols);
+    let (a, b) = if m <= n { (negated, b) } else { (a, negated) };
+    let contraction = Contraction {
+        extents: Extents { m, n, k },
+        left: &Strided { start: a.elements.as_ptr(), line: a.row as isize, depth: a.column as isize },
+        right: &Strided { start: b.elements.as_ptr(), line: b.column as isize, depth: b.row as isize },
+        out: &Dense(Matrix { start: c.as_mut_ptr(), row: stride as isize, column: 1 }),
+        add: true,
+        parallel: true,
+    };
+    // SAFETY: the operands hold these extents, and the result is another slice; the kernels are this machine's.
+    unsafe { contract(T::kernels(), &contraction) };
 }
 
 /// A product of few rows whose operands are both contiguous along the summed axis: every element is a sum of its own. Says

@@ -4,6 +4,7 @@
 //! dtype, so that compiled code and interpreter agree to the bit. 16-bit floats travel as `f32`.
 
 mod library;
+mod linalg;
 mod parallel;
 mod print;
 mod scalar;

@@ -427,3 +427,44 @@ fn a_loop_over_small_arrays_is_one_kernel() {
     );
     assert!(!module.body.iter().any(|stmt| matches!(stmt, Stmt::While { .. })), "{module}");
 }
+
+#[test]
+fn loops_over_padded_arrays_are_split_where_the_padding_ends() {
+    let module = planned(
+        "{ lambda ; a:f32[100] b:f32[100]. let
+            c:f32[102] = pad[padding_config=((1, 1, 0),)] a 0.0:f32
+            d:f32[102] = pad[padding_config=((2, 0, 0),)] b 1.0:f32
+            e:f32[102] = mul c d
+        in (e,) }",
+        &[],
+    );
+    let text = module.to_string();
+    assert_eq!(text.matches("vector {").count(), 4, "{module}");
+    assert!(!text.contains(" if "), "{module}");
+}
+
+#[test]
+fn small_windows_leave_the_channels_a_vector_loop() {
+    let module = planned(
+        "{ lambda ; a:f32[2,9,9,16] g:f32[2,5,5,16]. let
+            b:f32[2,5,5,16] = reduce_window_sum[
+              base_dilation=(1, 1, 1, 1)
+              padding=((0, 0), (1, 1), (1, 1), (0, 0))
+              window_dilation=(1, 1, 1, 1)
+              window_dimensions=(1, 3, 3, 1)
+              window_strides=(1, 2, 2, 1)
+            ] a
+            c:f32[2,9,9,16] = select_and_scatter_add[
+              padding=((0, 0), (1, 1), (1, 1), (0, 0))
+              select_prim=ge
+              window_dimensions=(1, 3, 3, 1)
+              window_strides=(1, 2, 2, 1)
+            ] g a
+        in (b, c) }",
+        &[],
+    );
+    for kernel in &module.kernels {
+        let text = kernel.to_string();
+        assert!(text.contains("for ") && text.contains(".. 16 vector {") && !text.contains(" if "), "{module}");
+    }
+}

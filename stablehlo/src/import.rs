@@ -11,6 +11,7 @@ mod linalg;
 mod random;
 mod random_gamma;
 mod reducer;
+mod scanned;
 mod sort;
 mod structured;
 mod top_k;

@@ -7,6 +7,8 @@ use rjax_ir::Aval;
 use rjax_kernel::kir::{Library, LibraryOp};
 use rjax_runtime::parallel_for;
 
+use super::linalg;
+
 /// Where empty arrays are: at an address that fits every dtype.
 const NOWHERE: *mut u8 = std::ptr::without_provenance_mut(16);
 /// How many elements one part of the work has at least.
@@ -66,24 +68,7 @@ unsafe fn bytes_at_mut<'a>(start: *mut u8, bytes: usize) -> &'a mut [u8] {
 
 fn solve(op: &LibraryOp, inputs: &[(&Aval, &[u8])], outputs: &mut [(&Aval, &mut [u8])]) {
     match op {
-        LibraryOp::Linalg(op) => {
-            #[cfg(target_arch = "x86_64")]
-            if std::arch::is_x86_feature_detected!("avx2") {
-                /// # Safety
-                /// The processor has AVX2.
-                #[target_feature(enable = "avx2")]
-                unsafe fn run_with_avx2(
-                    op: rjax_ir::Linalg,
-                    inputs: &[(&Aval, &[u8])],
-                    outputs: &mut [(&Aval, &mut [u8])],
-                ) {
-                    op.run(inputs, outputs);
-                }
-                // SAFETY: the processor has AVX2.
-                return unsafe { run_with_avx2(*op, inputs, outputs) };
-            }
-            op.run(inputs, outputs);
-        }
+        LibraryOp::Linalg(op) => linalg::run(*op, inputs, outputs),
         LibraryOp::Fft(op) => op.run(inputs, outputs),
     }
 }

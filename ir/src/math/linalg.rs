@@ -5,13 +5,13 @@
 //! singular values) are written for double precision only, and single precision is computed in it and rounded once.
 //! Conventions where a factor is not unique are LAPACK's: the sign of reflectors, the choice of pivots.
 
-mod blocked;
 mod cholesky;
 mod columns;
 mod eigen;
 mod field;
 mod fourier;
 mod hermitian;
+mod kernels;
 mod lu;
 mod reflect;
 mod schur;
@@ -25,9 +25,10 @@ pub use eigen::{Eigen, eigen};
 pub use field::{Double, Field};
 pub use fourier::{Direction, FourierPart, fourier};
 pub use hermitian::{HermitianTridiagonal, eigh, tridiagonalize};
+pub use kernels::{Kernels, Plain, View, axpy, dot, rotate, subtract_product};
 pub use lu::{lu, permutation};
 pub use reflect::{geqrf, hessenberg, householder_product};
 pub use schur::{Schur, SchurForm};
-pub use singular::{Singular, svd};
+pub use singular::{Singular, Vectors, svd};
 pub use triangular::{Triangle, triangular_solve};
 pub use tridiagonal::tridiagonal_solve;

@@ -1,7 +1,8 @@
 //! Linear algebra on the last two axes: factorisations, eigenvalues and solves. All other axes are batch axes.
 
 use crate::math::linalg::{
-    self as numeric, Columns, Field, LANES, SchurForm, Triangle, cholesky, cholesky_lanes, triangular_solve,
+    self as numeric, Columns, Field, Kernels, LANES, Plain, SchurForm, Triangle, Vectors, cholesky, cholesky_lanes,
+    triangular_solve,
 };
 use crate::{Aval, Complex64, Complex128, DType, DTypeSet, Result, Tensor, check, ensure};
 
@@ -203,18 +204,18 @@ impl Linalg {
     }
 
     pub(crate) fn eval(&self, x: &[Tensor], outputs: &[Aval]) -> Vec<Tensor> {
-        super::numeric::eval(x, outputs, |inputs, outputs| self.run(inputs, outputs))
+        super::numeric::eval(x, outputs, |inputs, outputs| self.run(inputs, outputs, &Plain))
     }
 
     /// Computes the op on operands that it accepts. Elements are in native byte order, row-major, and aligned as their dtype; an output
     /// may be the memory of no input.
     #[inline(always)]
-    pub fn run(&self, inputs: &[(&Aval, &[u8])], outputs: &mut [(&Aval, &mut [u8])]) {
+    pub fn run<K: Kernels>(&self, inputs: &[(&Aval, &[u8])], outputs: &mut [(&Aval, &mut [u8])], kernels: &K) {
         match inputs[0].0.dtype {
-            DType::F32 => self.run_as::<f32>(inputs, outputs),
-            DType::F64 => self.run_as::<f64>(inputs, outputs),
-            DType::C64 => self.run_as::<Complex64>(inputs, outputs),
-            DType::C128 => self.run_as::<Complex128>(inputs, outputs),
+            DType::F32 => self.run_as::<f32, K>(inputs, outputs, kernels),
+            DType::F64 => self.run_as::<f64, K>(inputs, outputs, kernels),
+            DType::C64 => self.run_as::<Complex64, K>(inputs, outputs, kernels),
+            DType::C128 => self.run_as::<Complex128, K>(inputs, outputs, kernels),
             DType::Bool
             | DType::I8
             | DType::I16
@@ -231,7 +232,12 @@ impl Linalg {
     }
 
     #[inline(always)]
-    fn run_as<T: Lapack>(&self, inputs: &[(&Aval, &[u8])], outputs: &mut [(&Aval, &mut [u8])]) {
+    fn run_as<T: Lapack, K: Kernels>(
+        &self,
+        inputs: &[(&Aval, &[u8])],
+        outputs: &mut [(&Aval, &mut [u8])],
+        kernels: &K,
+    ) {
         let input = |i: usize| -> &[T] { bytemuck::cast_slice(inputs[i].1) };
         match *self {
             Linalg::Cholesky => {
@@ -239,7 +245,7 @@ impl Linalg {
                 let l: &mut [T] = bytemuck::cast_slice_mut(outputs[0].1);
                 l.copy_from_slice(input(0));
                 let lanes = T::factor_lanes(batch, n, l);
-                (lanes..batch).for_each(|i| cholesky(n, part_mut(l, i, n * n)));
+                (lanes..batch).for_each(|i| cholesky(kernels, n, part_mut(l, i, n * n)));
             }
             Linalg::TriangularSolve { left_side, lower, transpose_a, conjugate_a, unit_diagonal } => {
                 let [batch, n, _] = extents(inputs[0].0);
@@ -250,7 +256,7 @@ impl Linalg {
                 x.copy_from_slice(input(1));
                 for i in 0..batch {
                     let (a, x) = (part(input(0), i, n * n), part_mut(x, i, rows * cols));
-                    triangular_solve(triangle, left_side, n, others, a, x);
+                    triangular_solve(kernels, triangle, left_side, n, others, a, x);
                 }
             }
             Linalg::Lu => {
@@ -262,7 +268,7 @@ impl Linalg {
                 lu.copy_from_slice(input(0));
                 for i in 0..batch {
                     let pivots = part_mut(pivots, i, m.min(n));
-                    numeric::lu(m, n, part_mut(lu, i, m * n), pivots);
+                    numeric::lu(kernels, m, n, part_mut(lu, i, m * n), pivots);
                     numeric::permutation(pivots, part_mut(order, i, m));
                 }
             }
@@ -275,7 +281,7 @@ impl Linalg {
             | Linalg::Schur { .. }
             | Linalg::Hessenberg => {
                 let batch = extents(inputs[0].0)[0];
-                (0..batch).for_each(|i| self.run_in_double::<T>(i, inputs, outputs));
+                (0..batch).for_each(|i| self.run_in_double::<T, K>(i, inputs, outputs, kernels));
             }
             Linalg::TridiagonalSolve => {
                 let [batch, n, others] = extents(inputs[3].0);
@@ -290,7 +296,13 @@ impl Linalg {
     }
 
     /// The ops whose algorithms are written for double precision, on matrix `i` of the batch.
-    fn run_in_double<T: Lapack>(&self, i: usize, inputs: &[(&Aval, &[u8])], outputs: &mut [(&Aval, &mut [u8])]) {
+    fn run_in_double<T: Lapack, K: Kernels>(
+        &self,
+        i: usize,
+        inputs: &[(&Aval, &[u8])],
+        outputs: &mut [(&Aval, &mut [u8])],
+        kernels: &K,
+    ) {
         let [_, m, n] = extents(inputs[0].0);
         let a: &[T] = part(bytemuck::cast_slice(inputs[0].1), i, m * n);
         let columns = || Columns::from_rows(m, n, a);
@@ -300,15 +312,19 @@ impl Linalg {
         match *self {
             Linalg::Geqrf | Linalg::Hessenberg => {
                 let mut a = columns();
-                let taus = if *self == Linalg::Geqrf { numeric::geqrf(&mut a) } else { numeric::hessenberg(&mut a) };
+                let taus = if *self == Linalg::Geqrf {
+                    numeric::geqrf(kernels, &mut a)
+                } else {
+                    numeric::hessenberg(kernels, &mut a)
+                };
                 a.to_rows::<T>(bytemuck::cast_slice_mut(&mut *out[0]));
                 narrow::<T>(&taus, &mut *out[1]);
             }
             Linalg::Qr { full_matrices } => {
                 let mut a = columns();
-                let taus = numeric::geqrf(&mut a);
+                let taus = numeric::geqrf(kernels, &mut a);
                 let k = if full_matrices { m } else { m.min(n) };
-                let q = numeric::householder_product(&a, &taus, k);
+                let q = numeric::householder_product(kernels, &a, &taus, k);
                 q.to_rows::<T>(bytemuck::cast_slice_mut(&mut *out[0]));
                 let r = Columns::from_fn(k, n, |i, j| if i <= j { a.at(i, j) } else { Field::ZERO });
                 r.to_rows::<T>(bytemuck::cast_slice_mut(&mut *out[1]));
@@ -317,7 +333,7 @@ impl Linalg {
                 let k = inputs[1].0.shape.last().copied().unwrap_or(0);
                 let taus: &[T] = part(bytemuck::cast_slice(inputs[1].1), i, k);
                 let taus: Vec<T::Wide> = taus.iter().map(|tau| tau.widen()).collect();
-                let q = numeric::householder_product(&columns(), &taus, n);
+                let q = numeric::householder_product(kernels, &columns(), &taus, n);
                 q.to_rows::<T>(bytemuck::cast_slice_mut(&mut *out[0]));
             }
             Linalg::Eigh { lower } => {
@@ -325,7 +341,7 @@ impl Linalg {
                     let x = if (i >= j) == lower { a[i * n + j].widen() } else { a[j * n + i].widen().conj() };
                     if i == j { x.without_imaginary() } else { x }
                 });
-                let Some((values, vectors)) = numeric::eigh(a) else {
+                let Some((values, vectors)) = numeric::eigh(kernels, a) else {
                     fill_with_nan::<T>(&mut *out[0]);
                     return fill_with_nan::<T::Real>(&mut *out[1]);
                 };
@@ -333,7 +349,12 @@ impl Linalg {
                 narrow::<T::Real>(&values, &mut *out[1]);
             }
             Linalg::Svd { full_matrices, compute_uv } => {
-                let Some(svd) = numeric::svd(columns(), full_matrices && compute_uv) else {
+                let vectors = match (compute_uv, full_matrices) {
+                    (false, _) => Vectors::None,
+                    (true, false) => Vectors::Thin,
+                    (true, true) => Vectors::Full,
+                };
+                let Some(svd) = numeric::svd(kernels, columns(), vectors) else {
                     fill_with_nan::<T::Real>(&mut *out[0]);
                     if compute_uv {
                         fill_with_nan::<T>(&mut *out[1]);
@@ -348,7 +369,7 @@ impl Linalg {
                 }
             }
             Linalg::Eig { left, right } => {
-                let Some(eigen) = numeric::eigen(columns(), left, right) else {
+                let Some(eigen) = numeric::eigen(kernels, columns(), left, right) else {
                     return (0..1 + left as usize + right as usize)
                         .for_each(|k| fill_with_nan::<T::Complex>(&mut *out[k]));
                 };
@@ -358,7 +379,7 @@ impl Linalg {
                 }
             }
             Linalg::Schur { vectors } => {
-                let Some(schur) = T::Wide::schur(columns()) else {
+                let Some(schur) = T::Wide::schur(kernels, columns()) else {
                     return (0..1 + vectors as usize).for_each(|k| fill_with_nan::<T>(&mut *out[k]));
                 };
                 schur.form.to_rows::<T>(bytemuck::cast_slice_mut(&mut *out[0]));

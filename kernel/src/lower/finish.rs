@@ -3,6 +3,7 @@
 mod columns;
 mod copies;
 mod merge;
+mod split;
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,6 +18,7 @@ pub(super) fn finish(kernel: &mut Kernel) {
     join_loops(&mut body, kernel);
     merge::merge_reductions(&mut body, kernel);
     columns::interchange(&mut body, kernel);
+    split::split_loops(&mut body, kernel);
     remove_dead(&mut body, &mut HashSet::new());
     block_sums(&mut body, kernel);
     mark(&mut body);

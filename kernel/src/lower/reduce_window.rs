@@ -4,6 +4,8 @@ use rjax_ir::{DType, Reducer, Result, Window};
 
 use super::Writer;
 use super::element::Element;
+use super::scalar_region::positions;
+use super::window::{Outside, is_written_out};
 use crate::graph::NodeId;
 use crate::kir::{Index, Order};
 
@@ -20,9 +22,23 @@ impl Writer<'_, '_> {
         let dtype = self.graph.aval(x).dtype;
         let accumulator = dtype.accumulator();
         let init = Element::constant(&mut self.b, reducer.identity(accumulator));
+        if is_written_out(window, self.shape(x)) {
+            let mut total = init;
+            for taps in positions(&window.dimensions.iter().copied().collect()) {
+                let (position, inside) =
+                    self.under_window(window, self.shape(x), self.shape(y), at, &taps, Outside::Nearest);
+                let value = self.pull(x, &position)?;
+                let mut value = self.convert(value, accumulator);
+                if let Some(inside) = inside {
+                    value = self.select_element(inside, value, init);
+                }
+                total = self.binary(reducer.binary(), accumulator, total, value);
+            }
+            return Ok(self.convert(total, dtype));
+        }
         let inits = init.registers().collect();
         let total = self.fold(at, &window.dimensions, inits, Order::VectorReduce, |w, taps, total| {
-            let (position, inside) = w.under_window(window, w.shape(x), w.shape(y), at, taps);
+            let (position, inside) = w.under_window(window, w.shape(x), w.shape(y), at, taps, Outside::Nowhere);
             let value = w.masked(inside, |w| w.pull(x, &position))?;
             let mut value = w.convert(value, accumulator);
             if let Some(inside) = inside {
@@ -46,7 +62,8 @@ impl Writer<'_, '_> {
             init.extend(self.pull_scalar(value)?.registers());
         }
         let totals = self.fold(at, &window.dimensions, init, Order::Sequential, |w, taps, totals| {
-            let (position, inside) = w.under_window(window, w.shape(operands[0]), w.shape(y), at, taps);
+            let (position, inside) =
+                w.under_window(window, w.shape(operands[0]), w.shape(y), at, taps, Outside::Nowhere);
             let before = Element::from_registers(&dtypes, totals);
             let mut arguments = before.clone();
             for &x in operands {

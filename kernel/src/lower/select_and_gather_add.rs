@@ -4,6 +4,7 @@ use rjax_ir::{Binary, DType, Result, SelectAndGatherAdd, Unary};
 
 use super::Writer;
 use super::element::Element;
+use super::window::Outside;
 use crate::graph::NodeId;
 use crate::kir::{Index, Order};
 
@@ -22,7 +23,8 @@ impl Writer<'_, '_> {
         let dimensions = &select.window.dimensions;
         let inits = vec![nothing, zero.real, zero.real];
         let found = self.fold(at, dimensions, inits, Order::Sequential, |w, taps, carried| {
-            let (position, inside) = w.under_window(&select.window, w.shape(operand), w.shape(y), at, taps);
+            let (position, inside) =
+                w.under_window(&select.window, w.shape(operand), w.shape(y), at, taps, Outside::Nowhere);
             let value = w.masked(inside, |w| w.pull(operand, &position))?;
             let tangent = w.masked(inside, |w| w.pull(tangents, &position))?;
             let best = Element::real(carried[1]);

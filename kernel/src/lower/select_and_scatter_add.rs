@@ -1,16 +1,124 @@
 //! The transpose of max and min pooling: each source element is added where its window is greatest or least.
 
-use rjax_ir::{Binary, Result, SelectAndScatterAdd, Unary};
+use rjax_ir::{Binary, Result, SelectAndScatterAdd, Shape, Unary, Window};
 
 use super::Writer;
+use super::builder::OpenLoop;
 use super::element::Element;
+use super::scalar_region::positions;
+use super::window::{Outside, is_written_out};
 use crate::graph::NodeId;
-use crate::kir::{Access, Index, Order};
+use crate::kir::{Access, Index, Order, Reg};
+
+/// Whether every window is one element wide along an axis, its own.
+fn is_free(window: &Window, axis: usize) -> bool {
+    window.dimensions[axis] == 1 && window.strides[axis] == 1 && window.padding[axis] == (0, 0)
+}
 
 impl Writer<'_, '_> {
-    /// Goes over the windows that cover an element, rather than over the windows: no two elements are written by one iteration, and
-    /// sums are kept in registers. An element belongs to at most `ceil(dimension / stride)` windows along an axis.
+    /// Where threads can share an axis that windows do not reach along, goes over the windows and adds each element to where it belongs;
+    /// elsewhere over the elements and, for each, the windows that it is in.
     pub(super) fn select_and_scatter_add(&mut self, id: NodeId, select: &SelectAndScatterAdd) -> Result<()> {
+        let aval = self.graph.aval(self.graph.node(id).inputs[1]);
+        let window = select.window();
+        let shared = aval.shape.iter().position(|&extent| extent != 1);
+        let in_place = aval.dtype.accumulator() == aval.dtype && is_written_out(&window, &aval.shape);
+        match shared {
+            Some(axis) if in_place && is_free(&window, axis) => self.add_by_window(id, select, axis),
+            _ => self.add_by_element(id, select),
+        }
+    }
+
+    /// Sums are made in memory, window after window; what windows have in common along `shared` is nothing.
+    fn add_by_window(&mut self, id: NodeId, select: &SelectAndScatterAdd, shared: usize) -> Result<()> {
+        let node = self.graph.node(id);
+        let (source, operand, y) = (node.inputs[0], node.inputs[1], node.outputs[0]);
+        let window = select.window();
+        let shape = self.shape(operand).clone();
+        let first = (0..shape.rank()).find(|&axis| !is_free(&window, axis)).unwrap_or(shape.rank());
+        let zero = Element::zero(&mut self.b, self.graph.aval(operand).dtype);
+        let param = self.output(y, Access::ReadWrite);
+
+        self.b.set_extent(shape[shared]);
+        let range = self.b.open_range();
+        let mut at = vec![Index::default(); shape.rank()];
+        at[shared] = Index::reg(range.variable);
+        let mut loops = vec![range];
+        loops.extend(self.open_some(&mut at, &shape, shared + 1..first, Order::Independent));
+        let mut everywhere = at.clone();
+        let clear = self.open_some(&mut everywhere, &shape, first..shape.rank(), Order::Independent);
+        let position = self.position(y, &everywhere);
+        self.store_at(param, position, zero);
+        self.close_axes(clear);
+        let (over, free): (Vec<usize>, Vec<usize>) = (first..shape.rank()).partition(|&axis| !is_free(&window, axis));
+        let windows = self.shape(source).clone();
+        loops.extend(self.open_some(&mut at, &windows, over, Order::Sequential));
+        loops.extend(self.open_some(&mut at, &windows, free, Order::Independent));
+
+        let mut best: Option<(Reg, Element)> = None;
+        let mut taps = Vec::new();
+        for tap in positions(&window.dimensions.iter().copied().collect()) {
+            let (position, inside) = self.under_window(&window, &shape, &windows, &at, &tap, Outside::Nearest);
+            let value = self.pull(operand, &position)?;
+            let mut wins = match best {
+                None => self.b.bool(true),
+                Some((any, best)) => {
+                    let wins = self.beats(select.largest, value, best);
+                    let first = self.b.unary(Unary::Not, any);
+                    self.b.binary(Binary::Or, wins, first)
+                }
+            };
+            if let Some(inside) = inside {
+                wins = self.b.and(Some(wins), inside);
+            }
+            best = Some(match best {
+                None => (wins, value),
+                Some((any, best)) => (self.b.binary(Binary::Or, any, wins), self.select_element(wins, value, best)),
+            });
+            taps.push((position, wins));
+        }
+        // The last tap that won is the greatest, or the first of several.
+        let value = self.pull(source, &at)?;
+        let mut later: Option<Reg> = None;
+        for (position, wins) in taps.into_iter().rev() {
+            let mut selected = wins;
+            if let Some(later) = later {
+                let last = self.b.unary(Unary::Not, later);
+                selected = self.b.and(Some(selected), last);
+            }
+            later = Some(later.map_or(wins, |later| self.b.binary(Binary::Or, later, wins)));
+            let addend = self.b.select(selected, value.real, zero.real);
+            let position = self.position(y, &position);
+            let before = self.b.load_now(param, position.clone());
+            let sum = self.b.binary(Binary::Add, before, addend);
+            self.b.store(param, position, sum);
+        }
+        self.close_axes(loops);
+        Ok(())
+    }
+
+    /// Opens loops over some axes, and puts their variables into the position.
+    fn open_some(
+        &mut self,
+        at: &mut [Index],
+        shape: &Shape,
+        axes: impl IntoIterator<Item = usize>,
+        order: Order,
+    ) -> Vec<OpenLoop> {
+        let mut loops = Vec::new();
+        for axis in axes {
+            if shape[axis] != 1 {
+                let open = self.b.open_loop(Index::default(), Index::constant(shape[axis] as i64), order, &[]);
+                at[axis] = Index::reg(open.variable);
+                loops.push(open);
+            }
+        }
+        loops
+    }
+
+    /// No two elements are written by one iteration, and sums are kept in registers. An element belongs to at most
+    /// `ceil(dimension / stride)` windows along an axis.
+    fn add_by_element(&mut self, id: NodeId, select: &SelectAndScatterAdd) -> Result<()> {
         let node = self.graph.node(id);
         let (source, operand, y) = (node.inputs[0], node.inputs[1], node.outputs[0]);
         let aval = self.graph.aval(operand);
@@ -75,7 +183,8 @@ impl Writer<'_, '_> {
         let all: Vec<Index> = window_at.iter().chain(at).cloned().collect();
         let inits = vec![nothing, zero.real, start];
         let best = self.fold(&all, &window.dimensions, inits, Order::Sequential, |w, taps, carried| {
-            let (position, inside) = w.under_window(&window, w.shape(operand), w.shape(source), window_at, taps);
+            let (position, inside) =
+                w.under_window(&window, w.shape(operand), w.shape(source), window_at, taps, Outside::Nowhere);
             let allowed = inside.map(|inside| w.b.and(condition, inside)).or(condition);
             let value = w.masked(allowed, |w| w.pull(operand, &position))?;
             let mut wins = w.beats(select.largest, value, Element::real(carried[1]));

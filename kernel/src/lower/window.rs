@@ -1,9 +1,28 @@
 //! Positions in padded and dilated arrays: where they are, and when there is an element.
 
-use rjax_ir::{Compare, Window};
+use rjax_ir::{Binary, Compare, Window};
 
 use super::Writer;
 use crate::kir::{Index, Reg};
+
+/// Windows of at most so many taps are written out: without a loop inside, what is around them can become vectors.
+pub(super) const WRITTEN_OUT: usize = 32;
+
+/// What the position of a tap in the padding is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outside {
+    /// Out of bounds: it must not be read.
+    Nowhere,
+    /// That of the nearest element, whose place along an axis does not depend on other axes.
+    Nearest,
+}
+
+/// Whether a window over an operand is written out.
+pub(super) fn is_written_out(window: &Window, operand: &[usize]) -> bool {
+    window.dimensions.iter().product::<usize>() <= WRITTEN_OUT
+        && window.base_dilation.iter().all(|&dilation| dilation == 1)
+        && !operand.contains(&0)
+}
 
 /// A position along an axis before padding and dilation are undone, with the range of values it can have.
 pub(super) struct Padded {
@@ -62,6 +81,19 @@ impl Writer<'_, '_> {
         (self.b.digit(&index, dilation, None), condition)
     }
 
+    /// The nearest index in `0..=last`, given the range of values that it can have.
+    fn nearest_index(&mut self, mut index: Index, least: i64, greatest: i64, last: i64) -> Index {
+        if least < 0 {
+            let (register, zero) = (self.b.index_register(&index), self.b.i64(0));
+            index = Index::reg(self.b.binary(Binary::Max, register, zero));
+        }
+        if greatest > last {
+            let (register, last) = (self.b.index_register(&index), self.b.i64(last));
+            index = Index::reg(self.b.binary(Binary::Min, register, last));
+        }
+        index
+    }
+
     /// The operand's position under tap `taps` of the window for result `at`, and the condition for it to be inside.
     pub(super) fn under_window(
         &mut self,
@@ -70,6 +102,7 @@ impl Writer<'_, '_> {
         result: &[usize],
         at: &[Index],
         taps: &[Index],
+        outside: Outside,
     ) -> (Vec<Index>, Option<Reg>) {
         let mut condition = None;
         let mut position = Vec::with_capacity(operand.len());
@@ -83,7 +116,11 @@ impl Writer<'_, '_> {
                 window.window_dilation[axis],
                 window.padding[axis].0,
             );
-            let (index, inside) = self.undo_padding(padded, operand[axis], window.base_dilation[axis]);
+            let (least, greatest) = (padded.least, padded.greatest);
+            let (mut index, inside) = self.undo_padding(padded, operand[axis], window.base_dilation[axis]);
+            if outside == Outside::Nearest {
+                index = self.nearest_index(index, least, greatest, operand[axis] as i64 - 1);
+            }
             position.push(index);
             if let Some(inside) = inside {
                 condition = Some(self.b.and(condition, inside));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rjax_ir::{Atom, Binary, Compare, DType, Op, Program, Result, Scalar, Scan, Var, While};
 
+use super::scanned::{Carried, find_scanned};
 use super::{Body, Capture, Importer, malformed};
 use crate::mlir::Operation;
 
@@ -64,17 +65,27 @@ impl Importer<'_> {
         program.outvars = moving.iter().map(|&i| program.outvars[i]).collect();
         inputs.extend(fixed.iter().map(|&i| carry[i]));
         inputs.extend(moving.iter().map(|&i| carry[i]));
-        let op = Op::Scan(Scan {
-            body: Arc::new(program),
+        let mut scan = Scan {
+            body: Arc::new(Program::default()),
             length,
             reverse: false,
             num_consts: consts + fixed.len(),
             num_carry: moving.len(),
-        });
-        let results = self.builder().try_emit(op, &inputs)?;
+        };
+        let step = moving.iter().position(|&i| i == counter);
+        let mut results: Vec<Carried> = (0..moving.len()).map(Carried::Result).collect();
+        if let (Some(step), true) = (step, start.to_f64() == 0.0 && length > 0) {
+            let scanned = find_scanned(scan, program, inputs, step);
+            (scan, program, inputs, results) = (scanned.scan, scanned.body, scanned.operands, scanned.carried);
+        }
+        scan.body = Arc::new(program);
+        let found = self.builder().try_emit(Op::Scan(scan), &inputs)?;
         let mut outputs = carry.to_vec();
         for (&position, result) in moving.iter().zip(results) {
-            outputs[position] = result;
+            outputs[position] = match result {
+                Carried::Result(at) => found[at],
+                Carried::Literal(value) => value.into(),
+            };
         }
         Ok(Some(outputs))
     }

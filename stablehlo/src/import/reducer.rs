@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use rjax_ir::{
-    Atom, Binary, Combiner, Compare, Cumulative, CumulativeKind, DType, Op, Program, Reducer, Result, Window,
+    Atom, Binary, Combiner, Compare, Cumulative, CumulativeKind, DType, Eqn, Op, Program, Reducer, Result, Unary, Var,
+    Window,
 };
 
 use super::{Importer, malformed};
@@ -37,6 +38,37 @@ fn reducer(program: &Program) -> Option<Reducer> {
             && r.accepts().contains(dtype)
             && !(dtype == DType::Bool && matches!(r, Reducer::Sum | Reducer::Prod))
     })
+}
+
+/// Whether a program of two real scalars is `logaddexp` as JAX writes it: `max(a, b) + log1p(exp(-|a - b|))`, or `a + b` where the
+/// difference is NaN.
+fn is_logaddexp(program: &Program) -> bool {
+    let [first, _] = program.invars[..] else { return false };
+    if !program.aval(Atom::Var(first)).dtype.is_float() {
+        return false;
+    }
+    // Values are numbered in the order of their definitions, the two operands first.
+    let expected: [(Op, &[usize]); 10] = [
+        (Op::Binary(Binary::Max), &[0, 1]),
+        (Op::Binary(Binary::Sub), &[0, 1]),
+        (Op::Compare(Compare::Ne), &[3, 3]),
+        (Op::Binary(Binary::Add), &[0, 1]),
+        (Op::Unary(Unary::Abs), &[3]),
+        (Op::Unary(Unary::Neg), &[6]),
+        (Op::Unary(Unary::Exp), &[7]),
+        (Op::Unary(Unary::Log1p), &[8]),
+        (Op::Binary(Binary::Add), &[2, 9]),
+        (Op::Select, &[4, 10, 5]),
+    ];
+    let defined: Vec<Var> =
+        program.invars.iter().chain(program.eqns.iter().flat_map(|eqn| &eqn.outputs)).copied().collect();
+    let is = |atom: &Atom, number: usize| matches!(atom, Atom::Var(var) if defined.get(number) == Some(var));
+    let same = |(eqn, (op, inputs)): (&Eqn, &(Op, &[usize]))| {
+        eqn.op == *op && eqn.inputs.len() == inputs.len() && eqn.inputs.iter().zip(*inputs).all(|(a, &n)| is(a, n))
+    };
+    program.eqns.len() == expected.len()
+        && program.eqns.iter().zip(&expected).all(same)
+        && matches!(&program.outvars[..], [out] if is(out, 11))
 }
 
 /// The scatter combiner that a program `(present, update) -> new` is.
@@ -110,12 +142,20 @@ impl Importer<'_> {
                     || (reducer == Reducer::Sum && dtype.is_inexact() && init.to_c128() == 0.0.into())
             });
             if neutral {
-                let op = match cumulative(&window, &shape, reducer) {
+                let kind = cumulative_kind(reducer);
+                let op = match kind.and_then(|kind| cumulative(&window, &shape, kind)) {
                     Some(cumulative) => Op::Cumulative(cumulative),
                     None => Op::ReduceWindow { reducer, window },
                 };
                 return self.builder().try_emit(op, &[*x]);
             }
+        }
+        if let [x, init] = inputs[..]
+            && is_logaddexp(&body)
+            && init.literal().is_some_and(|init| init.to_c128() == f64::NEG_INFINITY.into())
+            && let Some(cumulative) = cumulative(&window, &self.aval(x).shape, CumulativeKind::LogSumExp)
+        {
+            return self.builder().try_emit(Op::Cumulative(cumulative), &[x]);
         }
         if inputs.is_empty() || inputs.len() % 2 != 0 {
             return Err(malformed(operation, "expected as many init values as operands".into()));
@@ -124,15 +164,19 @@ impl Importer<'_> {
     }
 }
 
+/// The cumulative op of a reducer.
+fn cumulative_kind(reducer: Reducer) -> Option<CumulativeKind> {
+    match reducer {
+        Reducer::Sum => Some(CumulativeKind::Sum),
+        Reducer::Prod => Some(CumulativeKind::Prod),
+        Reducer::Max => Some(CumulativeKind::Max),
+        Reducer::Min => Some(CumulativeKind::Min),
+        Reducer::And | Reducer::Or | Reducer::Xor => None,
+    }
+}
+
 /// A window that reaches from the first element to the current one (or on to the last) is a cumulative op.
-fn cumulative(window: &Window, shape: &[usize], reducer: Reducer) -> Option<Cumulative> {
-    let kind = match reducer {
-        Reducer::Sum => CumulativeKind::Sum,
-        Reducer::Prod => CumulativeKind::Prod,
-        Reducer::Max => CumulativeKind::Max,
-        Reducer::Min => CumulativeKind::Min,
-        Reducer::And | Reducer::Or | Reducer::Xor => return None,
-    };
+fn cumulative(window: &Window, shape: &[usize], kind: CumulativeKind) -> Option<Cumulative> {
     let plain = [&window.strides, &window.base_dilation, &window.window_dilation];
     if plain.iter().any(|v| v.iter().any(|&s| s != 1)) {
         return None;

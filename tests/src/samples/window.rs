@@ -21,6 +21,7 @@ pub(super) fn add(samples: &mut Vec<Sample>) {
             push(plain(&[2, 3], &[1, 2]), &[3, 6]);
             push(padded(), &[4, 3]);
             push(dilated(), &[5]);
+            push(pooling(), &[2, 5, 3]);
             push(plain(&[], &[]), &[]);
             push(plain(&[2], &[1]), &[0]);
             push(plain(&[3], &[1]), &[2]);
@@ -51,6 +52,11 @@ fn plain(dimensions: &[usize], strides: &[usize]) -> Window {
 /// With padding on both sides.
 fn padded() -> Window {
     Window { padding: vec![(1, 0), (2, 1)], ..plain(&[2, 2], &[2, 1]) }
+}
+
+/// Along the middle axis only, windows that overlap and reach into the padding.
+fn pooling() -> Window {
+    Window { padding: vec![(0, 0), (2, 1), (0, 0)], ..plain(&[1, 3, 1], &[1, 2, 1]) }
 }
 
 /// With dilation of both sides, and negative padding.
@@ -85,6 +91,7 @@ fn selections(samples: &mut Vec<Sample>, dtype: DType, largest: bool) {
     for (window, shape, windows) in [
         (plain(&[2, 3], &[1, 2]), &[3, 6][..], &[2, 2][..]),
         (padded(), &[4, 3], &[2, 5]),
+        (pooling(), &[2, 5, 3], &[2, 3, 3]),
         (plain(&[2], &[1]), &[0], &[0]),
         (plain(&[], &[]), &[], &[]),
     ] {

@@ -1,21 +1,26 @@
 //! Cholesky factorisation: a positive definite matrix as the product of a lower triangle and its adjoint.
 
 use super::Field;
-use super::blocked::{BLOCK, Packed, subtract_product};
+use super::kernels::{BLOCK, Kernels, PANEL, View, transposed};
+use super::triangular::forward;
 
 /// Replaces a Hermitian n × n matrix, of which only the lower triangle is read, by its lower factor with zeros above.
 /// A matrix that is not positive definite gives NaN in the whole lower triangle.
 #[inline(always)]
-pub fn cholesky<T: Field>(n: usize, a: &mut [T]) {
-    let mut start = 0;
+pub fn cholesky<T: Field, K: Kernels>(kernels: &K, n: usize, a: &mut [T]) {
     let mut definite = true;
-    while start < n && definite {
-        let end = (start + BLOCK).min(n);
-        definite = diagonal_block(n, a, start, end);
-        let adjoint = adjoint_of_block(n, a, start, end);
-        solve_below(n, a, start, end, &adjoint);
-        update_rest(n, a, start, end);
-        start = end;
+    for panel in (0..n).step_by(PANEL) {
+        let panel_end = (panel + PANEL).min(n);
+        for start in (panel..panel_end).step_by(BLOCK) {
+            let end = (start + BLOCK).min(panel_end);
+            definite = definite && diagonal_block(n, a, start, end);
+            if definite {
+                eliminate(kernels, n, a, [start, end, panel_end]);
+            }
+        }
+        if definite {
+            eliminate(kernels, n, a, [panel, panel_end, n]);
+        }
     }
     for i in 0..n {
         let (lower, upper) = a[i * n..][..n].split_at_mut(i + 1);
@@ -51,49 +56,29 @@ fn diagonal_block<T: Field>(n: usize, a: &mut [T], start: usize, end: usize) -> 
     true
 }
 
-/// The adjoint of the factored block, row-major and with gaps of none.
+/// Given the factor L of the block `start..end`, the rows X of the factor below it down to `limit`, from X Lᴴ = A, that is L Xᴴ = Aᴴ;
+/// their products leave the lower triangle of what is right of them.
 #[inline(always)]
-fn adjoint_of_block<T: Field>(n: usize, a: &[T], start: usize, end: usize) -> Vec<T> {
-    let size = end - start;
-    let mut adjoint = vec![T::ZERO; size * size];
-    for i in 0..size {
-        for j in 0..=i {
-            adjoint[j * size + i] = a[(start + i) * n + start + j].conj();
-        }
+fn eliminate<T: Field, K: Kernels>(kernels: &K, n: usize, a: &mut [T], [start, end, limit]: [usize; 3]) {
+    let (size, rows) = (end - start, limit - end);
+    if rows == 0 {
+        return;
     }
-    adjoint
-}
-
-/// Rows below the block times the inverse of the block's adjoint.
-#[inline(always)]
-fn solve_below<T: Field>(n: usize, a: &mut [T], start: usize, end: usize, adjoint: &[T]) {
-    let size = end - start;
-    for i in end..n {
-        let row = &mut a[i * n + start..][..size];
-        for p in 0..size {
-            let factors = &adjoint[p * size..][..size];
-            let x = row[p] / factors[p];
-            row[p] = x;
-            for (later, &factor) in row[p + 1..].iter_mut().zip(&factors[p + 1..]) {
-                *later -= x * factor;
-            }
-        }
+    let mut factor = Vec::with_capacity(size * size);
+    (start..end).for_each(|i| factor.extend_from_slice(&a[i * n + start..][..size]));
+    let mut adjoint = transposed(rows, size, &a[end * n + start..], n);
+    adjoint.iter_mut().for_each(|x| *x = x.conj());
+    forward(kernels, size, rows, &factor, &mut adjoint, rows);
+    let mut below = transposed(size, rows, &adjoint, rows);
+    below.iter_mut().for_each(|x| *x = x.conj());
+    for (i, row) in below.chunks_exact(size).enumerate() {
+        a[(end + i) * n + start..][..size].copy_from_slice(row);
     }
-}
-
-/// Subtracts the product of the rows below with their adjoint from the lower triangle that remains.
-#[inline(always)]
-fn update_rest<T: Field>(n: usize, a: &mut [T], start: usize, end: usize) {
-    let size = end - start;
-    let mut below = Vec::with_capacity((n - end) * size);
-    for i in end..n {
-        below.extend_from_slice(&a[i * n + start..][..size]);
-    }
-    let packed = Packed::new(size, n - end, |l, j| below[j * size + l].conj());
-    for top in (end..n).step_by(BLOCK) {
-        let bottom = (top + BLOCK).min(n);
-        let rows = &below[(top - end) * size..(bottom - end) * size];
-        subtract_product(rows, &packed, bottom - end, &mut a[top * n + end..], n);
+    for top in (0..rows).step_by(PANEL) {
+        let bottom = (top + PANEL).min(rows);
+        let band = View::rows(&below[top * size..], size);
+        let out = &mut a[(end + top) * n + end..];
+        kernels.subtract_product([bottom - top, bottom, size], band, View::rows(&adjoint, rows), out, n);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Dense matrices with contiguous columns, in which reflections and rotations run over consecutive memory.
 
+use super::kernels::{Kernels, View};
 use super::{Double, Field};
 
 /// A matrix stored column after column.
@@ -99,41 +100,25 @@ impl<T: Double> Columns<T> {
     }
 
     /// The product with another matrix.
-    pub fn times(&self, other: &Columns<T>) -> Columns<T> {
+    pub fn times<K: Kernels>(&self, kernels: &K, other: &Columns<T>) -> Columns<T> {
         let mut product = Columns::zeros(self.rows, other.cols);
-        for j in 0..other.cols {
-            for (k, &factor) in other.col(j).iter().enumerate() {
-                axpy(factor, self.col(k), product.col_mut(j));
-            }
-        }
+        // Column after column, the transposes are matrices row after row.
+        let negated: Vec<T> = self.data.iter().map(|&x| -x).collect();
+        let (left, right) = (View::rows(&other.data, other.rows), View::rows(&negated, self.rows));
+        kernels.subtract_product([other.cols, self.rows, self.cols], left, right, &mut product.data, self.rows);
         product
+    }
+
+    /// The transpose of the part from this row and column on: contiguous rows, [`Columns::rows`] apart.
+    pub(super) fn transposed_part(&mut self, row: usize, col: usize) -> &mut [T] {
+        let start = (col * self.rows + row).min(self.data.len());
+        &mut self.data[start..]
     }
 
     /// Whether all elements are finite.
     pub fn is_finite(&self) -> bool {
         self.data.iter().all(|x| x.is_finite())
     }
-}
-
-/// `y += factor * x`.
-pub(super) fn axpy<T: Double>(factor: T, x: &[T], y: &mut [T]) {
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y += factor * x;
-    }
-}
-
-/// The sum of the products of the conjugates of x with y.
-pub(super) fn dot<T: Double>(x: &[T], y: &[T]) -> T {
-    let mut lanes = [T::ZERO; 4];
-    let (x4, y4) = (x.chunks_exact(4), y.chunks_exact(4));
-    let rest = x4.remainder().iter().zip(y4.remainder());
-    for (x, y) in x4.clone().zip(y4.clone()) {
-        for lane in 0..4 {
-            lanes[lane] += x[lane].conj() * y[lane];
-        }
-    }
-    let total = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
-    rest.fold(total, |total, (&x, &y)| total + x.conj() * y)
 }
 
 /// The Euclidean norm, without overflow on the way.
@@ -144,13 +129,4 @@ pub(super) fn norm<T: Double>(x: &[T]) -> f64 {
     }
     let squares: f64 = x.iter().map(|x| (x.re() / largest).powi(2) + (x.im() / largest).powi(2)).sum();
     largest * squares.sqrt()
-}
-
-/// Replaces the pair of columns (x, y) by (c x + conj(s) y, c y - s x): a unitary transformation if c² + |s|² = 1.
-pub(super) fn rotate<T: Double>(x: &mut [T], y: &mut [T], c: f64, s: T) {
-    for (x, y) in x.iter_mut().zip(y) {
-        let (a, b) = (*x, *y);
-        *x = a.scale(c) + s.conj() * b;
-        *y = b.scale(c) - s * a;
-    }
 }

@@ -2,6 +2,7 @@
 
 use super::Double;
 use super::columns::{Columns, norm};
+use super::kernels::{Kernels, axpy, dot, rotate};
 use super::schur::{Schur, SchurForm, givens};
 use crate::Complex128;
 
@@ -17,9 +18,9 @@ pub struct Eigen {
 
 /// The eigenvalues and, on request, vectors of a square matrix; `None` where it is not finite or the iteration does not converge.
 /// Complex eigenvalues of a real matrix come in exact conjugate pairs, the one with positive imaginary part first.
-pub fn eigen<T: SchurForm>(a: Columns<T>, left: bool, right: bool) -> Option<Eigen> {
+pub fn eigen<T: SchurForm, K: Kernels>(kernels: &K, a: Columns<T>, left: bool, right: bool) -> Option<Eigen> {
     let n = a.cols();
-    let Schur { form, vectors } = T::schur(a)?;
+    let Schur { form, vectors } = T::schur(kernels, a)?;
     let pair_at = |k: usize| k + 1 < n && form.at(k + 1, k) != T::ZERO;
     let mut values = Vec::with_capacity(n);
     while values.len() < n {
@@ -53,7 +54,7 @@ pub fn eigen<T: SchurForm>(a: Columns<T>, left: bool, right: bool) -> Option<Eig
             }
             let y = of_triangle(k);
             for (j, &factor) in y.iter().enumerate() {
-                super::columns::axpy(factor, z.col(j), result.col_mut(k));
+                kernels.axpy(factor, z.col(j), result.col_mut(k));
             }
             normalise(result.col_mut(k), real && values[k].im == 0.0);
         }
@@ -74,9 +75,9 @@ fn triangularise(t: &mut Columns<Complex128>, z: &mut Columns<Complex128>, k: us
         *t.at_mut(k + 1, j) = y.scale(c) - s.conj() * x;
     }
     let (x, y) = t.two_cols_mut(k, k + 1);
-    super::columns::rotate(&mut x[..k + 2], &mut y[..k + 2], c, s);
+    rotate(&mut x[..k + 2], &mut y[..k + 2], c, s);
     let (x, y) = z.two_cols_mut(k, k + 1);
-    super::columns::rotate(x, y, c, s);
+    rotate(x, y, c, s);
     *t.at_mut(k + 1, k) = Complex128::ZERO;
 }
 
@@ -92,7 +93,7 @@ fn right_vector(t: &Columns<Complex128>, k: usize, smallest: f64) -> Vec<Complex
     for i in (0..k).rev() {
         x[i] /= away_from_zero(t.at(i, i) - t.at(k, k), smallest);
         let factor = -x[i];
-        super::columns::axpy(factor, &t.col(i)[..i], &mut x[..i]);
+        axpy(factor, &t.col(i)[..i], &mut x[..i]);
     }
     x
 }
@@ -103,7 +104,7 @@ fn left_vector(t: &Columns<Complex128>, k: usize, smallest: f64) -> Vec<Complex1
     let mut y = vec![Complex128::ZERO; n];
     y[k] = Complex128::ONE;
     for i in k + 1..n {
-        let total = super::columns::dot(&t.col(i)[k..i], &y[k..i]);
+        let total = dot(&t.col(i)[k..i], &y[k..i]);
         y[i] = -total / away_from_zero(t.at(i, i) - t.at(k, k), smallest).conj();
     }
     y

@@ -1,8 +1,9 @@
 //! Eigenvalues of Hermitian matrices: reduction to a real tridiagonal matrix, then the QL algorithm with implicit shifts.
 
 use super::Double;
-use super::columns::{Columns, axpy, dot};
-use super::reflect::{reflect, reflector};
+use super::columns::Columns;
+use super::kernels::Kernels;
+use super::reflect::{reflector, subdiagonal_product};
 
 /// `A = Q T Q^H` with T real and tridiagonal.
 pub struct HermitianTridiagonal<T> {
@@ -17,7 +18,7 @@ pub struct HermitianTridiagonal<T> {
 }
 
 /// Reduces a Hermitian matrix, given in full.
-pub fn tridiagonalize<T: Double>(mut a: Columns<T>) -> HermitianTridiagonal<T> {
+pub fn tridiagonalize<T: Double, K: Kernels>(kernels: &K, mut a: Columns<T>) -> HermitianTridiagonal<T> {
     let n = a.cols();
     let (mut below, mut taus) = (Vec::new(), Vec::new());
     for i in 0..n.saturating_sub(1) {
@@ -27,14 +28,14 @@ pub fn tridiagonalize<T: Double>(mut a: Columns<T>) -> HermitianTridiagonal<T> {
         // H^H A H = A - v w^H - w v^H with y = tau A v and w = y - (tau (y^H v) / 2) v.
         let mut w = vec![T::ZERO; v.len()];
         for (k, &x) in v.iter().enumerate() {
-            axpy(tau * x, &a.col(i + 1 + k)[i + 1..], &mut w);
+            kernels.axpy(tau * x, &a.col(i + 1 + k)[i + 1..], &mut w);
         }
-        let half = (tau * dot(&w, &v)).scale(0.5);
-        axpy(-half, &v, &mut w);
+        let half = (tau * kernels.dot(&w, &v)).scale(0.5);
+        kernels.axpy(-half, &v, &mut w);
         for k in 0..v.len() {
             let column = &mut a.col_mut(i + 1 + k)[i + 1..];
-            axpy(-w[k].conj(), &v, column);
-            axpy(-v[k].conj(), &w, column);
+            kernels.axpy(-w[k].conj(), &v, column);
+            kernels.axpy(-v[k].conj(), &w, column);
         }
         below.push(beta);
         taus.push(tau);
@@ -45,22 +46,16 @@ pub fn tridiagonalize<T: Double>(mut a: Columns<T>) -> HermitianTridiagonal<T> {
 
 /// Eigenvalues in ascending order and the eigenvectors, as columns, of a Hermitian matrix given in full; `None` where the
 /// matrix is not finite or the iteration does not converge.
-pub fn eigh<T: Double>(a: Columns<T>) -> Option<(Vec<f64>, Columns<T>)> {
+pub fn eigh<T: Double, K: Kernels>(kernels: &K, a: Columns<T>) -> Option<(Vec<f64>, Columns<T>)> {
     if !a.is_finite() {
         return None;
     }
     let n = a.cols();
-    let HermitianTridiagonal { diagonal: mut d, mut below, reflectors, taus } = tridiagonalize(a);
-    let mut z = Columns::identity(n, n);
-    for (i, &tau) in taus.iter().enumerate().rev() {
-        let tail = &reflectors.col(i)[i + 2..];
-        for j in i + 1..n {
-            reflect(tau, tail, &mut z.col_mut(j)[i + 1..]);
-        }
-    }
+    let HermitianTridiagonal { diagonal: mut d, mut below, reflectors, taus } = tridiagonalize(kernels, a);
+    let mut z = subdiagonal_product(kernels, &reflectors, &taus);
     below.push(0.0);
     for l in 0..n {
-        deflate(l, &mut d, &mut below, &mut z)?;
+        deflate(kernels, l, &mut d, &mut below, &mut z)?;
     }
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&i, &j| d[i].total_cmp(&d[j]));
@@ -68,7 +63,13 @@ pub fn eigh<T: Double>(a: Columns<T>) -> Option<(Vec<f64>, Columns<T>)> {
 }
 
 /// Iterates until the diagonal element `l` is an eigenvalue.
-fn deflate<T: Double>(l: usize, d: &mut [f64], e: &mut [f64], z: &mut Columns<T>) -> Option<()> {
+fn deflate<T: Double, K: Kernels>(
+    kernels: &K,
+    l: usize,
+    d: &mut [f64],
+    e: &mut [f64],
+    z: &mut Columns<T>,
+) -> Option<()> {
     let n = d.len();
     for _ in 0..60 {
         let small = |m: &usize| e[*m].abs() <= f64::EPSILON * (d[*m].abs() + d[*m + 1].abs());
@@ -99,11 +100,7 @@ fn deflate<T: Double>(l: usize, d: &mut [f64], e: &mut [f64], z: &mut Columns<T>
             d[i + 1] = g + p;
             g = c * r - b;
             let (x, y) = z.two_cols_mut(i, i + 1);
-            for (x, y) in x.iter_mut().zip(y) {
-                let (a, b) = (*x, *y);
-                *x = a.scale(c) - b.scale(s);
-                *y = a.scale(s) + b.scale(c);
-            }
+            kernels.rotate(x, y, c, T::from_parts(-s, 0.0));
         }
         if !split {
             d[l] -= p;

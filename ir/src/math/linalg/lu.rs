@@ -1,59 +1,79 @@
 //! LU factorisation with partial pivoting.
 
 use super::Field;
-use super::blocked::{BLOCK, Packed, subtract_product};
+use super::kernels::{BLOCK, Kernels, View, transposed};
+use super::triangular::forward;
 
 /// Replaces an m × n matrix by its factors: below the diagonal L without its unit diagonal, above and on it U. `pivots[i]` is
 /// the row that traded places with row i. A pivot of zero is left as it is.
 #[inline(always)]
-pub fn lu<T: Field>(m: usize, n: usize, a: &mut [T], pivots: &mut [i32]) {
+pub fn lu<T: Field, K: Kernels>(kernels: &K, m: usize, n: usize, a: &mut [T], pivots: &mut [i32]) {
     let steps = m.min(n);
     for start in (0..steps).step_by(BLOCK) {
         let end = (start + BLOCK).min(steps);
-        for j in start..end {
-            let mut best = j;
-            for i in j + 1..m {
-                if T::exceeds(a[i * n + j].size(), a[best * n + j].size()) {
-                    best = i;
-                }
-            }
-            pivots[j] = best as i32;
-            if best != j {
-                let (upper, lower) = a.split_at_mut(best * n);
-                upper[j * n..][..n].swap_with_slice(&mut lower[..n]);
-            }
-            let (above, below) = a.split_at_mut((j + 1) * n);
-            let row = &above[j * n..][..n];
-            let pivot = row[j];
-            if pivot == T::ZERO {
-                continue;
-            }
-            for other in below.chunks_exact_mut(n) {
-                let factor = other[j] / pivot;
-                other[j] = factor;
-                for (x, &y) in other[j + 1..end].iter_mut().zip(&row[j + 1..end]) {
-                    *x -= factor * y;
-                }
+        let (size, rows) = (end - start, m - start);
+        // Column after column, the pivot and the elimination run over consecutive memory.
+        let mut columns = transposed(rows, size, &a[start * n + start..], n);
+        factor_columns(rows, size, &mut columns, &mut pivots[start..end]);
+        for (j, pivot) in pivots[start..end].iter_mut().enumerate() {
+            *pivot += start as i32;
+            let (row, other) = (start + j, *pivot as usize);
+            if other != row {
+                let (upper, lower) = a.split_at_mut(other * n);
+                let (row, other) = (&mut upper[row * n..][..n], &mut lower[..n]);
+                row[..start].swap_with_slice(&mut other[..start]);
+                row[end..].swap_with_slice(&mut other[end..]);
             }
         }
-        // The rows of U to the right of the block.
-        for i in start + 1..end {
-            for p in start..i {
-                let (above, below) = a.split_at_mut(i * n);
-                let factor = below[p];
-                for (x, &y) in below[end..n].iter_mut().zip(&above[p * n + end..][..n - end]) {
-                    *x -= factor * y;
-                }
+        let factors = transposed(size, rows, &columns, rows);
+        for (i, row) in factors.chunks_exact(size).enumerate() {
+            a[(start + i) * n + start..][..size].copy_from_slice(row);
+        }
+        if end == n {
+            continue;
+        }
+        let mut factor = vec![T::ZERO; size * size];
+        for i in 0..size {
+            factor[i * size..][..i].copy_from_slice(&a[(start + i) * n + start..][..i]);
+            factor[i * size + i] = T::ONE;
+        }
+        forward(kernels, size, n - end, &factor, &mut a[start * n + end..], n);
+        if end < m {
+            let (above, below) = a.split_at_mut(end * n);
+            let left = View::rows(&factors[size * size..], size);
+            let right = View::rows(&above[start * n + end..], n);
+            kernels.subtract_product([m - end, n - end, size], left, right, &mut below[end..], n);
+        }
+    }
+}
+
+/// The same for few columns, each contiguous.
+#[inline(always)]
+fn factor_columns<T: Field>(rows: usize, cols: usize, a: &mut [T], pivots: &mut [i32]) {
+    for j in 0..cols {
+        let column = &a[j * rows..][..rows];
+        let mut best = j;
+        for i in j + 1..rows {
+            if T::exceeds(column[i].size(), column[best].size()) {
+                best = i;
             }
         }
-        let size = end - start;
-        let packed = Packed::new(size, n - end, |l, j| a[(start + l) * n + end + j]);
-        let mut below = Vec::with_capacity((m - end) * size);
-        for i in end..m {
-            below.extend_from_slice(&a[i * n + start..][..size]);
+        pivots[j] = best as i32;
+        if best != j {
+            a.chunks_exact_mut(rows).for_each(|column| column.swap(j, best));
         }
-        if end < m && end < n {
-            subtract_product(&below, &packed, n - end, &mut a[end * n + end..], n);
+        let (done, later) = a.split_at_mut((j + 1) * rows);
+        let column = &mut done[j * rows..];
+        let pivot = column[j];
+        if pivot == T::ZERO {
+            continue;
+        }
+        column[j + 1..].iter_mut().for_each(|x| *x /= pivot);
+        for other in later.chunks_exact_mut(rows) {
+            let factor = other[j];
+            for (x, &y) in other[j + 1..].iter_mut().zip(&column[j + 1..]) {
+                *x -= y * factor;
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Schur forms by the QR algorithm: complex with one shift at a time, real with conjugate pairs of them.
 
 use super::Double;
-use super::columns::{Columns, rotate};
-use super::reflect::{hessenberg, householder_product, reflect, reflector};
+use super::columns::Columns;
+use super::kernels::Kernels;
+use super::reflect::{hessenberg, reflect, reflector, subdiagonal_product};
 use crate::Complex128;
 
 /// `A = Z T Z^H` with unitary Z.
@@ -19,28 +20,21 @@ const STEPS: usize = 60;
 /// Numbers whose matrices have a Schur form.
 pub trait SchurForm: Double {
     /// Brings an upper Hessenberg matrix to Schur form.
-    fn iterate(h: &mut Columns<Self>, z: &mut Columns<Self>) -> Option<()>;
+    fn iterate<K: Kernels>(kernels: &K, h: &mut Columns<Self>, z: &mut Columns<Self>) -> Option<()>;
 
     /// The Schur form of a square matrix; `None` where the matrix is not finite or the iteration does not converge.
-    fn schur(mut a: Columns<Self>) -> Option<Schur<Self>> {
+    fn schur<K: Kernels>(kernels: &K, mut a: Columns<Self>) -> Option<Schur<Self>> {
         if !a.is_finite() {
             return None;
         }
         let n = a.cols();
-        let taus = hessenberg(&mut a);
-        let mut vectors = Columns::identity(n, n);
-        if n > 1 {
-            let inner = Columns::from_fn(n - 1, n - 1, |i, j| a.at(i + 1, j));
-            let q = householder_product(&inner, &taus, n - 1);
-            for j in 1..n {
-                vectors.col_mut(j)[1..].copy_from_slice(q.col(j - 1));
-            }
-        }
+        let taus = hessenberg(kernels, &mut a);
+        let mut vectors = subdiagonal_product(kernels, &a, &taus);
         for j in 0..n {
             let end = (j + 2).min(n);
             a.col_mut(j)[end..].fill(Self::ZERO);
         }
-        Self::iterate(&mut a, &mut vectors)?;
+        Self::iterate(kernels, &mut a, &mut vectors)?;
         Some(Schur { form: a, vectors })
     }
 }
@@ -73,13 +67,13 @@ fn rotate_rows<T: Double>(h: &mut Columns<T>, k: usize, from: usize, c: f64, s: 
 }
 
 /// Applies the adjoint of the rotation of [`rotate_rows`] to columns k and k + 1 up to a row.
-fn rotate_columns<T: Double>(h: &mut Columns<T>, k: usize, to: usize, c: f64, s: T) {
+fn rotate_columns<T: Double, K: Kernels>(kernels: &K, h: &mut Columns<T>, k: usize, to: usize, c: f64, s: T) {
     let (x, y) = h.two_cols_mut(k, k + 1);
-    rotate(&mut x[..to], &mut y[..to], c, s);
+    kernels.rotate(&mut x[..to], &mut y[..to], c, s);
 }
 
 impl SchurForm for Complex128 {
-    fn iterate(h: &mut Columns<Complex128>, z: &mut Columns<Complex128>) -> Option<()> {
+    fn iterate<K: Kernels>(kernels: &K, h: &mut Columns<Complex128>, z: &mut Columns<Complex128>) -> Option<()> {
         let n = h.cols();
         let (mut high, mut steps) = (n.saturating_sub(1), 0);
         while high > 0 {
@@ -110,8 +104,8 @@ impl SchurForm for Complex128 {
                 if k > low {
                     *h.at_mut(k + 1, k - 1) = Complex128::ZERO;
                 }
-                rotate_columns(h, k, (k + 3).min(high + 1), c, s);
-                rotate_columns(z, k, n, c, s);
+                rotate_columns(kernels, h, k, (k + 3).min(high + 1), c, s);
+                rotate_columns(kernels, z, k, n, c, s);
                 if k + 2 <= high {
                     (x, y) = (h.at(k + 1, k), h.at(k + 2, k));
                 }
@@ -138,7 +132,7 @@ pub(super) fn givens(x: Complex128, y: Complex128) -> (f64, Complex128) {
 }
 
 impl SchurForm for f64 {
-    fn iterate(h: &mut Columns<f64>, z: &mut Columns<f64>) -> Option<()> {
+    fn iterate<K: Kernels>(kernels: &K, h: &mut Columns<f64>, z: &mut Columns<f64>) -> Option<()> {
         let n = h.cols();
         let (mut end, mut steps) = (n, 0);
         while end > 0 {
@@ -146,7 +140,7 @@ impl SchurForm for f64 {
             let low = block_start(h, high);
             if low + 1 >= high {
                 if low < high {
-                    standardise(h, z, low);
+                    standardise(kernels, h, z, low);
                 }
                 (end, steps) = (low, 0);
                 continue;
@@ -162,7 +156,7 @@ impl SchurForm for f64 {
                 let (a, d) = (h.at(high - 1, high - 1), h.at(high, high));
                 (a + d, a * d - h.at(high - 1, high) * h.at(high, high - 1))
             };
-            double_step(h, z, low, high, sum, product);
+            double_step(kernels, h, z, low, high, sum, product);
         }
         for j in 0..n {
             let from = (j + 2).min(n);
@@ -173,7 +167,15 @@ impl SchurForm for f64 {
 }
 
 /// One step with the two shifts of this sum and product on rows `low..=high`, at least three of them.
-fn double_step(h: &mut Columns<f64>, z: &mut Columns<f64>, low: usize, high: usize, sum: f64, product: f64) {
+fn double_step<K: Kernels>(
+    kernels: &K,
+    h: &mut Columns<f64>,
+    z: &mut Columns<f64>,
+    low: usize,
+    high: usize,
+    sum: f64,
+    product: f64,
+) {
     let n = h.cols();
     let (a, b, c, d) = (h.at(low, low), h.at(low, low + 1), h.at(low + 1, low), h.at(low + 1, low + 1));
     let mut x = [a * a + b * c - sum * a + product, c * (a + d - sum), c * h.at(low + 2, low + 1)];
@@ -190,7 +192,7 @@ fn double_step(h: &mut Columns<f64>, z: &mut Columns<f64>, low: usize, high: usi
             (1..size).for_each(|i| *h.at_mut(k + i, k - 1) = 0.0);
         }
         for j in k..n {
-            reflect(tau, tail, &mut h.col_mut(j)[k..k + size]);
+            reflect(kernels, tau, tail, &mut h.col_mut(j)[k..k + size]);
         }
         for i in 0..(k + size + 1).min(high + 1) {
             reflect_row(h, i, k, tau, tail);
@@ -212,7 +214,7 @@ fn reflect_row(h: &mut Columns<f64>, i: usize, k: usize, tau: f64, tail: &[f64])
 }
 
 /// Rotates the block of rows k and k + 1 into a triangle if its eigenvalues are real, else until its diagonal is constant.
-fn standardise(h: &mut Columns<f64>, z: &mut Columns<f64>, k: usize) {
+fn standardise<K: Kernels>(kernels: &K, h: &mut Columns<f64>, z: &mut Columns<f64>, k: usize) {
     let (a, b, c, d) = (h.at(k, k), h.at(k, k + 1), h.at(k + 1, k), h.at(k + 1, k + 1));
     let half = 0.5 * (a - d);
     let discriminant = half * half + b * c;
@@ -232,8 +234,8 @@ fn standardise(h: &mut Columns<f64>, z: &mut Columns<f64>, k: usize) {
         }
     };
     rotate_rows(h, k, k, cos, sin);
-    rotate_columns(h, k, k + 2, cos, sin);
-    rotate_columns(z, k, z.rows(), cos, sin);
+    rotate_columns(kernels, h, k, k + 2, cos, sin);
+    rotate_columns(kernels, z, k, z.rows(), cos, sin);
     if real {
         *h.at_mut(k + 1, k) = 0.0;
     } else {

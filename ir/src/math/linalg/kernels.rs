@@ -1,0 +1,177 @@
+//! The inner loops of linear algebra.
+//!
+//! Factorisations spend their time in products of blocks and in passes over columns. The interpreter has these as [`Plain`] loops;
+//! compiled code brings its own for the machine at hand. What is inlined here becomes part of its caller, so that a caller compiled for a
+//! machine with wider vectors gets them.
+
+use super::{Double, Field};
+
+/// Rows or columns that a factorisation takes at a time before it brings the rest of a panel up to date.
+pub(super) const BLOCK: usize = 32;
+/// Rows or columns after which it brings everything else up to date, in one large product.
+pub(super) const PANEL: usize = 128;
+
+/// A matrix in memory: element (i, j) is at `i * row + j * column`.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a, T> {
+    /// The elements, from (0, 0) on.
+    pub elements: &'a [T],
+    /// From one row to the next.
+    pub row: usize,
+    /// From one column to the next.
+    pub column: usize,
+}
+
+impl<'a, T: Copy> View<'a, T> {
+    /// A matrix whose rows are contiguous and `stride` apart.
+    pub fn rows(elements: &'a [T], stride: usize) -> View<'a, T> {
+        View { elements, row: stride, column: 1 }
+    }
+
+    /// A matrix whose columns are contiguous and `stride` apart.
+    pub fn columns(elements: &'a [T], stride: usize) -> View<'a, T> {
+        View { elements, row: 1, column: stride }
+    }
+
+    #[inline(always)]
+    fn at(&self, i: usize, j: usize) -> T {
+        self.elements[i * self.row + j * self.column]
+    }
+}
+
+/// Side of the squares in which matrices are transposed, so that both sides stay in the first level of cache.
+const SQUARE: usize = 16;
+
+/// The transpose, row after row, of a matrix whose rows are `stride` apart.
+#[inline(always)]
+pub(super) fn transposed<T: Field>(rows: usize, cols: usize, from: &[T], stride: usize) -> Vec<T> {
+    let mut to = vec![T::ZERO; rows * cols];
+    for top in (0..rows).step_by(SQUARE) {
+        for left in (0..cols).step_by(SQUARE) {
+            for i in top..rows.min(top + SQUARE) {
+                for (j, &x) in (left..cols.min(left + SQUARE)).zip(&from[i * stride + left..]) {
+                    to[j * rows + i] = x;
+                }
+            }
+        }
+    }
+    to
+}
+
+/// The loops that take the time, by default [`Plain`] ones.
+pub trait Kernels {
+    /// `c -= a b`; the extents are m, n and k for a of m × k, b of k × n and c of m × n, whose rows are contiguous and `stride` apart.
+    fn subtract_product<T: Field>(
+        &self,
+        extents: [usize; 3],
+        a: View<'_, T>,
+        b: View<'_, T>,
+        c: &mut [T],
+        stride: usize,
+    ) {
+        subtract_product(extents, a, b, c, stride);
+    }
+
+    /// `y += factor * x`.
+    fn axpy<T: Double>(&self, factor: T, x: &[T], y: &mut [T]) {
+        axpy(factor, x, y);
+    }
+
+    /// The sum of the products of the conjugates of x with y.
+    fn dot<T: Double>(&self, x: &[T], y: &[T]) -> T {
+        dot(x, y)
+    }
+
+    /// Replaces the pair (x, y) by (c x + conj(s) y, c y - s x): a unitary transformation if c² + |s|² = 1.
+    fn rotate<T: Double>(&self, x: &mut [T], y: &mut [T], c: f64, s: T) {
+        rotate(x, y, c, s);
+    }
+}
+
+/// The loops as they are written here.
+pub struct Plain;
+
+impl Kernels for Plain {}
+
+/// Columns of a packed panel of the right operand: one tile's width.
+const WIDTH: usize = 16;
+/// Rows of a tile.
+const HEIGHT: usize = 4;
+
+/// See [`Kernels::subtract_product`].
+#[inline(always)]
+pub fn subtract_product<T: Field>([m, n, k]: [usize; 3], a: View<'_, T>, b: View<'_, T>, c: &mut [T], stride: usize) {
+    if m == 0 || n == 0 || k == 0 {
+        return;
+    }
+    let mut left = Vec::with_capacity(m * k);
+    for i in 0..m {
+        left.extend((0..k).map(|l| a.at(i, l)));
+    }
+    let mut panel = vec![T::ZERO; k * WIDTH];
+    for first in (0..n).step_by(WIDTH) {
+        let width = WIDTH.min(n - first);
+        for (l, row) in panel.chunks_exact_mut(WIDTH).enumerate() {
+            (0..width).for_each(|j| row[j] = b.at(l, first + j));
+        }
+        for top in (0..m).step_by(HEIGHT) {
+            let height = HEIGHT.min(m - top);
+            // Rows beyond the last one repeat it; their sums are not used.
+            let row = |r: usize| &left[(top + r.min(height - 1)) * k..][..k];
+            let (a0, a1, a2, a3) = (row(0), row(1), row(2), row(3));
+            let mut sums = [[T::ZERO; WIDTH]; HEIGHT];
+            for (l, b) in panel.chunks_exact(WIDTH).enumerate() {
+                let factors = [a0[l], a1[l], a2[l], a3[l]];
+                for r in 0..HEIGHT {
+                    for j in 0..WIDTH {
+                        sums[r][j] += factors[r] * b[j];
+                    }
+                }
+            }
+            for (r, sums) in sums.iter().enumerate().take(height) {
+                let out = &mut c[(top + r) * stride + first..][..width];
+                for (out, &sum) in out.iter_mut().zip(sums) {
+                    *out -= sum;
+                }
+            }
+        }
+    }
+}
+
+/// See [`Kernels::axpy`].
+#[inline(always)]
+pub fn axpy<T: Double>(factor: T, x: &[T], y: &mut [T]) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y += factor * x;
+    }
+}
+
+/// How many sums a dot product has, one for each lane of a vector.
+const LANES: usize = 16;
+
+/// See [`Kernels::dot`].
+#[inline(always)]
+pub fn dot<T: Double>(x: &[T], y: &[T]) -> T {
+    let mut lanes = [T::ZERO; LANES];
+    let (whole_x, whole_y) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
+    let rest = whole_x.remainder().iter().zip(whole_y.remainder());
+    for (x, y) in whole_x.clone().zip(whole_y.clone()) {
+        for lane in 0..LANES {
+            lanes[lane] += x[lane].conj() * y[lane];
+        }
+    }
+    for half in [8, 4, 2, 1] {
+        (0..half).for_each(|lane| lanes[lane] = lanes[lane] + lanes[lane + half]);
+    }
+    rest.fold(lanes[0], |total, (&x, &y)| total + x.conj() * y)
+}
+
+/// See [`Kernels::rotate`].
+#[inline(always)]
+pub fn rotate<T: Double>(x: &mut [T], y: &mut [T], c: f64, s: T) {
+    for (x, y) in x.iter_mut().zip(y) {
+        let (a, b) = (*x, *y);
+        *x = a.scale(c) + s.conj() * b;
+        *y = b.scale(c) - s * a;
+    }
+}
