@@ -34,8 +34,9 @@ fn compile(show: &Show, topology: &str, program: &Program) -> Result<Report> {
     // The tool is its own helper.
     options.helper = Some(std::env::current_exe().map_err(|e| format!("the path of rjax-opt is not known: {e}"))?);
     options.time_limit = Duration::from_secs_f64(show.time_limit);
-    options.replicas = show.mesh.iter().map(|(_, extent)| extent).product();
-    let module = pipeline::stablehlo(program, &show.mesh)?;
+    let exported = pipeline::export_options(show);
+    (options.replicas, options.partitions) = exported.replicas_and_partitions();
+    let module = pipeline::stablehlo(program, &exported)?;
     let code = bytecode::write(&module, Version::DEFAULT).map_err(|e| e.to_string())?;
     options.compile(&code).map_err(|e| e.to_string())
 }

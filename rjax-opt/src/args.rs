@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use rjax_codegen_tpu::Sharding;
 use rjax_stablehlo::bytecode::Version;
 
 use crate::check::Kind;
@@ -101,6 +102,10 @@ pub struct Show {
     /// The mesh of devices: names and extents of its axes, along which the program's collectives go.
     #[arg(long, value_name = "NAME=N,…", value_delimiter = ',', value_parser = mesh_axis)]
     pub mesh: Vec<(Arc<str>, usize)>,
+    /// How inputs are split over the mesh: for each axis of each input the mesh's axis, `_` for none. Inputs that are not named are whole.
+    /// The program is then one for all devices together.
+    #[arg(long, value_name = "A,B:…", value_delimiter = ':', value_parser = sharding, requires = "mesh")]
+    pub shard: Vec<Sharding>,
     /// How many seconds the compiler of `--target` may take.
     #[arg(long, value_name = "S", default_value_t = 120.0, value_parser = seconds)]
     pub time_limit: f64,
@@ -132,6 +137,11 @@ fn mesh_axis(text: &str) -> Result<(Arc<str>, usize), String> {
     let axis = text.split_once('=').and_then(|(name, extent)| Some((name.into(), extent.parse().ok()?)));
     axis.filter(|(_, extent)| *extent > 0)
         .ok_or_else(|| format!("`{text}` is not an axis and its extent, as in data=4"))
+}
+
+fn sharding(text: &str) -> Result<Sharding, String> {
+    let axis = |name: &str| (name != "_").then(|| name.into());
+    Ok(text.split(',').filter(|name| !name.is_empty()).map(axis).collect())
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

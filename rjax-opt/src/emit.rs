@@ -26,11 +26,11 @@ pub fn emit(show: &Show) -> Result<()> {
         Form::Clif => pipeline::clif(source, &program)?,
         Form::Asm => pipeline::asm(source, &program)?,
         Form::Stablehlo => {
-            let module = pipeline::stablehlo(&program, &show.mesh)?;
+            let module = pipeline::stablehlo(&program, &pipeline::export_options(show))?;
             rjax_stablehlo::text::print(&module).map_err(|e| e.to_string())?
         }
         Form::StablehloBytecode => {
-            let module = pipeline::stablehlo(&program, &show.mesh)?;
+            let module = pipeline::stablehlo(&program, &pipeline::export_options(show))?;
             let bytes = bytecode::write(&module, show.vhlo_version).map_err(|e| e.to_string())?;
             return write_output(show.output.as_deref(), &bytes);
         }

@@ -1,7 +1,5 @@
 //! What becomes of a program on its way to machine code: simplified, fused and lowered, compiled.
 
-use std::sync::Arc;
-
 use rjax_codegen_cpu::{asm_text, clif_text};
 use rjax_ir::{Aval, DType, Program};
 use rjax_kernel::kir::Module;
@@ -9,7 +7,7 @@ use rjax_rewrite::{Options as Rewrite, Report, simplify_explained};
 use rjax_runtime::timed;
 
 use crate::Result;
-use crate::args::Source;
+use crate::args::{Show, Source};
 use crate::transform::Transform;
 
 /// The program as the compiler sees it before it fuses, and what was done to it. A `--simplify=TIER` among the
@@ -63,8 +61,12 @@ pub fn cost(source: &Source, program: &Program) -> Result<String> {
     Ok(format!("{{\"before\":{},\"after\":{},\"kernels\":{kernels}}}\n", part(before), part(after)))
 }
 
-/// The program as a StableHLO module for devices in a mesh.
-pub fn stablehlo(program: &Program, mesh: &[(Arc<str>, usize)]) -> Result<rjax_stablehlo::mlir::Module> {
-    let options = rjax_stablehlo::ExportOptions { mesh: mesh.to_vec(), ..Default::default() };
-    rjax_stablehlo::export(program, &options).map_err(|e| e.to_string())
+/// The program as a StableHLO module.
+pub fn stablehlo(program: &Program, options: &rjax_codegen_tpu::Options) -> Result<rjax_stablehlo::mlir::Module> {
+    rjax_codegen_tpu::export(program, options).map_err(|e| e.to_string())
+}
+
+/// What the command line says of the devices that a program is written for.
+pub fn export_options(show: &Show) -> rjax_codegen_tpu::Options {
+    rjax_codegen_tpu::Options { mesh: show.mesh.clone(), shardings: show.shard.clone(), ..Default::default() }
 }

@@ -43,7 +43,7 @@ impl Plugged {
 
     /// Compiles a program for the first device.
     pub fn compile(&self, program: &Program) -> Result<Executable> {
-        let module = pipeline::stablehlo(program, &[])?;
+        let module = pipeline::stablehlo(program, &Default::default())?;
         let code = bytecode::write(&module, self.version).map_err(|e| e.to_string())?;
         self.client.compile(&code, 1).map_err(|e| e.to_string())
     }

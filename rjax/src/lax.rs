@@ -20,8 +20,10 @@ pub use collective::{
     all_gather, all_to_all, axis_index, axis_size, pmax, pmean, pmin, ppermute, pshuffle, psum, psum_scatter, pswapaxes,
 };
 pub use cond::{cond, switch};
+pub(crate) use contract::matmul_precision;
 pub use contract::{
-    ConvDimensionNumbers, ConvOptions, Padding, batch_matmul, conv, conv_general_dilated, dot, dot_general,
+    ConvDimensionNumbers, ConvOptions, Padding, batch_matmul, conv, conv_general_dilated, default_matmul_precision,
+    dot, dot_general,
 };
 pub use elementwise::*;
 pub use gamma::random_gamma_grad;

@@ -42,6 +42,7 @@ pub mod tree;
 pub use array::Array;
 pub use device::Device;
 pub use fun::{Args, Fun, IntoFun};
+pub use lax::default_matmul_precision;
 pub use rjax_ir::{Aval, Complex64, Complex128, DType, Element, Error, ErrorKind, Location, Program, Result, Shape};
 pub use rjax_ir::{bf16, f16};
 pub use transform::{

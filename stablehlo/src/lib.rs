@@ -1,9 +1,8 @@
-//! StableHLO for rjax: readers and writers of the portable bytecode and of the text form, import to and export from
-//! [`rjax_ir::Program`].
+//! StableHLO for rjax: readers and writers of the portable bytecode and of the text form, and import to [`rjax_ir::Program`].
 //!
 //! Reading is in two steps. A reader turns bytes or text into a [`mlir::Module`], a tree of generic operations that knows the
 //! syntax and nothing of what the operations mean. [`import()`] then gives the operations their meaning. Writing goes the
-//! other way: [`export()`] makes a module of a program, and [`bytecode::write`] or [`text::print`] puts it down.
+//! other way: `rjax_codegen_tpu::export` makes a module of a program, and [`bytecode::write`] or [`text::print`] puts it down.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -14,18 +13,18 @@
 )]
 pub mod bytecode;
 
-pub mod export;
 pub mod import;
 #[allow(
     clippy::wildcard_enum_match_arm,
     reason = "types and attributes are what the format says: the unexpected is refused"
 )]
 pub mod mlir;
+mod selection;
 #[allow(
     clippy::wildcard_enum_match_arm,
     reason = "types and attributes are what the format says: the unexpected is refused"
 )]
 pub mod text;
 
-pub use export::{Options as ExportOptions, export};
 pub use import::{CheckKind, Imported, import, import_function};
+pub use selection::scatter_selected;

@@ -159,7 +159,7 @@ module @narrow {
     assert_eq!(values[3], [9.0, 0.0, 15.0]);
     assert!(values[4][0] == 1.0 && values[4][1].is_nan(), "{values:?}");
 
-    let module = rjax_stablehlo::export(&program, &Default::default()).unwrap();
+    let module = rjax_codegen_tpu::export(&program, &Default::default()).unwrap();
     let text = text::print(&module).unwrap();
     let again = import(&read_text(&text).unwrap()).unwrap().program;
     let bytes = bytecode::write(&module, bytecode::Version::DEFAULT).unwrap();

@@ -5,6 +5,7 @@
 
 pub mod calculus;
 pub mod compare;
+pub mod exported;
 pub mod filetest;
 pub mod programs;
 pub mod random;

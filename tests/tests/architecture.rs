@@ -12,12 +12,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("stablehlo", &["rjax-ir"]),
     ("runtime", &["rjax-ir"]),
     ("codegen-cpu", &["rjax-ir", "rjax-kernel", "rjax-runtime"]),
+    ("codegen-tpu", &["rjax-ir", "rjax-stablehlo"]),
     ("rjax-derive", &[]),
     (
         "rjax",
         &[
             "rjax-autodiff",
             "rjax-codegen-cpu",
+            "rjax-codegen-tpu",
             "rjax-derive",
             "rjax-ir",
             "rjax-kernel",

@@ -73,7 +73,8 @@ impl Kernels for Native {
                 | DType::F16
                 | DType::BF16
                 | DType::C64
-                | DType::C128 => {}
+                | DType::C128
+                | DType::Narrow(_) => {}
             }
         }
         at_level!(linalg::subtract_product, <T: Field>(extents: [usize; 3], a: View<'_, T>, b: View<'_, T>, c: &mut [T], stride: usize));

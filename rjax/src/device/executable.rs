@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use rjax_codegen_cpu::{Input, ResultPlace};
+use rjax_codegen_tpu::Options as ExportOptions;
 use rjax_ir::{Aval, Interpreter, Program, Result};
 use rjax_runtime::pjrt::{self, PjrtDevice};
 use rjax_runtime::{Buffer, timed};
-use rjax_stablehlo::ExportOptions;
 use rjax_stablehlo::bytecode::{self, Version};
 use smallvec::SmallVec;
 
@@ -57,7 +57,7 @@ impl Executable {
     /// A plugin's executable for a program as it stands.
     fn plug(program: &Program, donated: &[bool], device: PjrtDevice) -> Result<Executable> {
         let donate = (0..donated.len()).filter(|&i| donated[i]).collect();
-        let module = rjax_stablehlo::export(program, &ExportOptions { donate, ..Default::default() })?;
+        let module = rjax_codegen_tpu::export(program, &ExportOptions { donate, ..Default::default() })?;
         let client = device.client();
         let newest = client.plugin().stablehlo_version().map_or(Version::DEFAULT, |(a, b, c)| Version(a, b, c));
         let code = bytecode::write(&module, newest.clamp(Version::OLDEST, Version::NEWEST))?;

@@ -1,13 +1,48 @@
 //! Dot products and convolutions.
 
+use std::cell::Cell;
+
 use rjax_ir::{Conv, DType, DotGeneral, ErrorKind, Op, Precision};
 
 use crate::Array;
 use crate::error::fail_with;
 use crate::trace::emit1;
 
+thread_local! {
+    static PRECISION: Cell<Precision> = const { Cell::new(Precision::Default) };
+}
+
+/// The precision of products that ask for none.
+pub(crate) fn matmul_precision() -> Precision {
+    PRECISION.get()
+}
+
+/// Runs `f` with another precision for the products of `f32` matrices that ask for none. The precision says how devices
+/// with units for narrower numbers may round the factors: a TPU takes them as `bf16` by default, as sums of two
+/// `bf16` at `High` and of three at `Highest`. Processors compute in `f32` in any case.
+///
+/// ```
+/// use rjax::prelude::*;
+/// use rjax::lax::Precision;
+/// let x = Array::spec(DType::F32, [2, 2]);
+/// let square = jit(|x: &Array| x.dot(x));
+/// let text = rjax::default_matmul_precision(Precision::Highest, || square.lower((&x,)).unwrap().stablehlo().unwrap());
+/// assert!(text.contains("precision = [HIGHEST, HIGHEST]"));
+/// ```
+pub fn default_matmul_precision<R>(precision: Precision, f: impl FnOnce() -> R) -> R {
+    struct Restore(Precision);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            PRECISION.set(self.0);
+        }
+    }
+    let _restore = Restore(PRECISION.replace(precision));
+    f()
+}
+
 /// Sums of products over pairs of contracting axes, for each index of pairs of batch axes. The result's axes are the batch
-/// axes, the free axes of `x`, the free axes of `y`.
+/// axes, the free axes of `x`, the free axes of `y`. [`Precision::Default`] is what
+/// [`default_matmul_precision`](crate::default_matmul_precision) says.
 #[track_caller]
 pub fn dot_general(
     x: &Array,
@@ -22,7 +57,7 @@ pub fn dot_general(
         rhs_contracting: contracting.1.to_vec(),
         lhs_batch: batch.0.to_vec(),
         rhs_batch: batch.1.to_vec(),
-        precision,
+        precision: if precision == Precision::Default { matmul_precision() } else { precision },
         preferred: preferred.unwrap_or(x.dtype()),
     };
     emit1(Op::DotGeneral(op), &[x, y])

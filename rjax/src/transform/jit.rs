@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rjax_ir::{ErrorKind, Op, Program, Result};
+use rjax_ir::{ErrorKind, Op, Precision, Program, Result};
 
 use super::signature::{Key, KeyWriter};
 use super::stages::Lowered;
@@ -15,6 +15,7 @@ use super::{rebuild, trace_fun};
 use crate::device::{self, Executable, Values};
 use crate::error::{self, check, fail_with};
 use crate::fun::argument_leaves;
+use crate::lax::matmul_precision;
 use crate::trace::{self, Input, Scope};
 use crate::tree::{Axis, resolve};
 use crate::{Args, Array, Device, Fun, IntoFun, Tree, tree};
@@ -267,7 +268,12 @@ impl<'f, I: Args, R: Tree> State<'f, I, R> {
         let donated = self.donated_leaves(arguments);
         let scope = Scope::new("jit", self.fun.name());
         let (traced, out) = trace_fun(scope, &self.fun, arguments, |_, x| Input::unknown(x));
-        let signature = signature::<I>(arguments);
+        let signature = match matmul_precision() {
+            Precision::Default => signature::<I>(arguments),
+            other @ (Precision::High | Precision::Highest) => {
+                format!("{}, products at {other:?}", signature::<I>(arguments))
+            }
+        };
         self.misses.borrow_mut().push(self.explain(&signature));
         Specialization {
             program: Arc::new(traced.program.dce()),

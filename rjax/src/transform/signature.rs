@@ -53,6 +53,7 @@ impl<'a> KeyWriter<'a> {
     pub fn new(device: Option<Device>) -> KeyWriter<'a> {
         let mut words = SmallVec::new();
         words.push(0);
+        words.push(crate::lax::matmul_precision() as u64);
         let mut writer = KeyWriter { words, leaves: SmallVec::new(), device };
         // Shapes may depend on the sizes of named axes around the call.
         for (name, size) in crate::trace::bound_axes() {

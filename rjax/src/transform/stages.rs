@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use rjax_codegen_tpu::Sharding;
 use rjax_ir::{Aval, ErrorKind, Program, Result};
 use rjax_rewrite::Cost;
 use rjax_runtime::pjrt::{AheadOptions, Report};
@@ -23,6 +24,7 @@ pub struct Lowered<I: Args, R: Tree> {
     out: R,
     structure: String,
     mesh: Vec<(Arc<str>, usize)>,
+    shardings: Vec<Sharding>,
     arguments: PhantomData<fn(&I)>,
 }
 
@@ -38,6 +40,7 @@ impl<I: Args, R: Tree> Lowered<I, R> {
             out,
             structure: tree::structure(&arguments),
             mesh: mesh.to_vec(),
+            shardings: vec![],
             arguments: PhantomData,
         }
     }
@@ -58,9 +61,31 @@ impl<I: Args, R: Tree> Lowered<I, R> {
         Ok(Compiled { lowered: self, executable })
     }
 
+    /// Splits the arguments over a mesh of devices, the axes of which have these names and extents: for each leaf of the arguments, in
+    /// order, the name of the mesh's axis for each of its axes, or `""` where it is whole. The compiler partitions the
+    /// program and adds the communication between devices that it needs.
+    ///
+    /// ```
+    /// use rjax::prelude::*;
+    /// let (x, w) = (Array::spec(DType::F32, [8, 4]), Array::spec(DType::F32, [4, 4]));
+    /// let lowered = jit(|x: &Array, w: &Array| x.dot(w)).lower((&x, &w)).unwrap();
+    /// let text = lowered.in_shardings(&[("data", 4)], &[&["data", ""]]).stablehlo().unwrap();
+    /// assert!(text.contains(r#"mhlo.sharding = "{devices=[4,1]<=[4]}""#));
+    /// ```
+    pub fn in_shardings(mut self, mesh: &[(&str, usize)], arguments: &[&[&str]]) -> Lowered<I, R> {
+        self.mesh = mesh.iter().map(|&(name, extent)| (name.into(), extent)).collect();
+        let axis = |name: &&str| (!name.is_empty()).then(|| (*name).into());
+        self.shardings = arguments.iter().map(|names| names.iter().map(axis).collect()).collect();
+        self
+    }
+
+    fn export_options(&self) -> rjax_codegen_tpu::Options {
+        let (mesh, shardings) = (self.mesh.clone(), self.shardings.clone());
+        rjax_codegen_tpu::Options { mesh, shardings, ..Default::default() }
+    }
+
     fn module(&self) -> Result<rjax_stablehlo::mlir::Module> {
-        let options = rjax_stablehlo::ExportOptions { mesh: self.mesh.clone(), ..Default::default() };
-        rjax_stablehlo::export(&self.program, &options)
+        rjax_codegen_tpu::export(&self.program, &self.export_options())
     }
 
     /// The program as StableHLO text. Captured arrays are its last inputs.
@@ -75,7 +100,7 @@ impl<I: Args, R: Tree> Lowered<I, R> {
     /// in this one.
     pub fn compile_for(&self, topology: &str) -> Result<Report> {
         let mut options = AheadOptions::tpu(topology)?;
-        options.replicas = self.mesh.iter().map(|(_, extent)| extent).product();
+        (options.replicas, options.partitions) = self.export_options().replicas_and_partitions();
         self.compile_ahead(&options)
     }
 

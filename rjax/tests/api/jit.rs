@@ -173,3 +173,21 @@ fn gradients_at_ties_and_edges_are_jaxs() {
     assert_eq!(slope(|x| x % 2, 0.5), 1.0);
     assert_eq!(slope(|x| jnp::sinc(x), 0.0), 0.0);
 }
+
+#[test]
+fn functions_are_traced_anew_for_another_precision_of_products() {
+    use rjax::lax::Precision;
+    let f = jit(|x: &Array| x.dot(x));
+    let x = jnp::ones([2, 2], DType::F32);
+    let usual = f(&x);
+    let exact = rjax::default_matmul_precision(Precision::Highest, || f(&x));
+    assert_eq!((f.cache_misses(), usual.to_vec::<f32>()), (2, exact.to_vec::<f32>()));
+    f(&x);
+    assert_eq!(f.cache_misses(), 2);
+    assert!(f.explain_cache_misses()[1].contains(", products at Highest;"), "{:?}", f.explain_cache_misses());
+    // What asks for a precision of its own gets it.
+    let own = |x: &Array| lax::dot_general(x, x, (&[1], &[0]), (&[], &[]), Precision::High, None);
+    let text =
+        rjax::default_matmul_precision(Precision::Highest, || jit(own).lower((&x,)).unwrap().stablehlo().unwrap());
+    assert!(text.contains("precision = [HIGH, HIGH]"), "{text}");
+}

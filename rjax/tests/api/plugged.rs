@@ -87,3 +87,32 @@ fn a_data_parallel_step_compiles_for_four_tpus() {
     assert!(report.memory.arguments > 0 && !report.executable.is_empty());
     assert!(report.optimized.is_some_and(|text| text.contains("all-reduce")));
 }
+
+/// One program on whole arrays, split over four TPUs by the compiler, which adds the communication.
+#[test]
+fn a_program_with_split_arguments_compiles_for_four_tpus() {
+    if std::env::var_os("TPU_LIBRARY_PATH").is_none() {
+        eprintln!("skipped: TPU_LIBRARY_PATH names no libtpu.so");
+        return;
+    }
+    let layer = jit(|x: &Array, w: &Array| x.dot(w).tanh().sum(..));
+    let [x, w] = [[64, 256], [256, 128]].map(|shape| Array::spec(DType::F32, shape));
+    let lowered = layer.lower((&x, &w)).expect("it is traced");
+    let lowered = lowered.in_shardings(&[("data", 2), ("model", 2)], &[&["data", ""], &["", "model"]]);
+    let report = lowered.compile_for("v5e:2x2").expect("libtpu compiles it");
+    let text = report.optimized.expect("libtpu shows its programs");
+    assert!(text.contains("f32[32,256]") && text.contains("all-reduce"), "{text}");
+}
+
+#[test]
+fn shardings_that_do_not_fit_are_errors() {
+    let lowered = jit(|x: &Array| x + 1.0).lower((&Array::spec(DType::F32, [6]),)).expect("it is traced");
+    let error =
+        lowered.in_shardings(&[("data", 4)], &[&["data"]]).stablehlo().expect_err("6 is no multiple of 4").message;
+    assert_eq!(error, "export: sharding of input 0: axis 0 of f32[6] cannot be split in 4 equal parts along data");
+    let f = jit(|x: &Array| lax::psum(x, "data"));
+    let lowered = f.lower_on_mesh(&[("data", 2)], (&Array::spec(DType::F32, [4]),)).expect("it is traced");
+    let error =
+        lowered.in_shardings(&[("data", 2)], &[&["data"]]).stablehlo().expect_err("it has a collective").message;
+    assert!(error.starts_with("psum: a program whose inputs are split is one for all devices"), "{error}");
+}

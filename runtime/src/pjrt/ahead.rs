@@ -42,9 +42,9 @@ impl Topology {
         Ok(Topology { plugin, topology: create.arguments.topology })
     }
 
-    /// Compiles StableHLO, a portable artifact or text, for these devices.
-    pub fn compile(&self, code: &[u8], replicas: usize) -> Result<Compiled> {
-        let options = compile_options(replicas);
+    /// Compiles StableHLO, a portable artifact or text, for these devices: so many copies of the program, each in so many parts.
+    pub fn compile(&self, code: &[u8], replicas: usize, partitions: usize) -> Result<Compiled> {
+        let options = compile_options(replicas, partitions);
         let mut code = code.to_vec();
         let program = program(&mut code);
         let mut compile = Padded::<Compile>::new();
@@ -148,20 +148,25 @@ impl Compiled {
 
     /// The executable, to be loaded by [`Client::load`](super::Client::load) on a machine of its kind.
     pub fn serialized(&self) -> Result<Vec<u8>> {
-        let mut serialize = Padded::<ExecutableSerialize>::new();
-        serialize.arguments.executable = self.executable;
-        self.plugin.call(&mut serialize)?;
-        let a = &serialize.arguments;
-        let bytes = if a.serialized_bytes_size == 0 {
-            vec![]
-        } else {
-            // SAFETY: the plugin gives this many bytes, which live until the deleter is called.
-            unsafe { std::slice::from_raw_parts(a.serialized_bytes, a.serialized_bytes_size) }.to_vec()
-        };
-        if let Some(delete) = a.serialized_executable_deleter {
-            // SAFETY: the deleter that came with it, called once.
-            unsafe { delete(a.serialized_executable) };
-        }
-        Ok(bytes)
+        serialized(self.plugin, self.executable)
     }
+}
+
+/// The bytes of an executable.
+pub(super) fn serialized(plugin: Plugin, executable: Handle) -> Result<Vec<u8>> {
+    let mut serialize = Padded::<ExecutableSerialize>::new();
+    serialize.arguments.executable = executable;
+    plugin.call(&mut serialize)?;
+    let a = &serialize.arguments;
+    let bytes = if a.serialized_bytes_size == 0 {
+        vec![]
+    } else {
+        // SAFETY: the plugin gives this many bytes, which live until the deleter is called.
+        unsafe { std::slice::from_raw_parts(a.serialized_bytes, a.serialized_bytes_size) }.to_vec()
+    };
+    if let Some(delete) = a.serialized_executable_deleter {
+        // SAFETY: the deleter that came with it, called once.
+        unsafe { delete(a.serialized_executable) };
+    }
+    Ok(bytes)
 }

@@ -13,6 +13,7 @@ use super::abi::{
     ExecutableDestroy, ExecutableNumOutputs, ExecuteOptions, Handle, LoadedExecutableDestroy, LoadedExecutableExecute,
     LoadedExecutableGetExecutable, MemoryLayout, Padded, Program, Tiled,
 };
+use super::ahead::serialized;
 use super::library::text;
 use super::options::compile_options;
 
@@ -126,7 +127,7 @@ impl Client {
             replicas,
             self.devices()
         );
-        let (plugin, options) = (self.inner.plugin, compile_options(replicas));
+        let (plugin, options) = (self.inner.plugin, compile_options(replicas, 1));
         let mut code = code.to_vec();
         let program = program(&mut code);
         let mut compile = Padded::<ClientCompile>::new();
@@ -138,7 +139,8 @@ impl Client {
         Executable::new(self.clone(), compile.arguments.executable, replicas.max(1))
     }
 
-    /// An executable from what [`Compiled::serialized`](super::Compiled::serialized) gave, for one device.
+    /// An executable from what [`Executable::serialized`] or [`Compiled::serialized`](super::Compiled::serialized) gave, for one
+    /// device.
     pub fn load(&self, serialized: &[u8]) -> Result<Executable> {
         let mut load = Padded::<DeserializeAndLoad>::new();
         load.arguments.client = self.inner.client;
@@ -307,20 +309,32 @@ impl std::fmt::Debug for Executable {
 
 impl Executable {
     fn new(client: Client, executable: Handle, replicas: usize) -> Result<Executable> {
-        let plugin = client.inner.plugin;
         let mut made = Executable { client, executable, outputs: 0, replicas };
+        made.outputs = made.unloaded(|plugin, executable| {
+            let mut count = Padded::<ExecutableNumOutputs>::new();
+            count.arguments.executable = executable;
+            plugin.call(&mut count)?;
+            Ok(count.arguments.num_outputs)
+        })?;
+        Ok(made)
+    }
+
+    /// Asks the executable that is loaded here something, apart from its devices.
+    fn unloaded<T>(&self, ask: impl FnOnce(Plugin, Handle) -> Result<T>) -> Result<T> {
+        let plugin = self.client.inner.plugin;
         let mut get = Padded::<LoadedExecutableGetExecutable>::new();
-        get.arguments.loaded_executable = executable;
+        get.arguments.loaded_executable = self.executable;
         plugin.call(&mut get)?;
-        let mut count = Padded::<ExecutableNumOutputs>::new();
-        count.arguments.executable = get.arguments.executable;
-        let counted = plugin.call(&mut count);
+        let answer = ask(plugin, get.arguments.executable);
         let mut destroy = Padded::<ExecutableDestroy>::new();
         destroy.arguments.executable = get.arguments.executable;
         plugin.free(&mut destroy);
-        counted?;
-        made.outputs = count.arguments.num_outputs;
-        Ok(made)
+        answer
+    }
+
+    /// The bytes of the executable, which [`Client::load`] makes an executable of again.
+    pub fn serialized(&self) -> Result<Vec<u8>> {
+        self.unloaded(serialized)
     }
 
     /// How many results the program has.

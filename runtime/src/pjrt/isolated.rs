@@ -29,6 +29,8 @@ pub struct AheadOptions {
     pub topology: String,
     /// How many replicas of the program run at the same time; collectives are between them.
     pub replicas: usize,
+    /// In how many parts each replica is, as the shardings of its inputs say.
+    pub partitions: usize,
     /// The executable that compiles in a process of its own; `None` to compile in this one.
     pub helper: Option<PathBuf>,
     /// How long the helper may take.
@@ -43,6 +45,7 @@ impl AheadOptions {
             plugin: super::find_libtpu()?,
             topology: topology.to_string(),
             replicas: 1,
+            partitions: 1,
             helper: find_helper(),
             time_limit: Duration::from_secs(120),
         })
@@ -52,7 +55,7 @@ impl AheadOptions {
     pub fn compile(&self, code: &[u8]) -> Result<Report> {
         match &self.helper {
             Some(helper) => in_child(helper, self, code),
-            None => here(&self.plugin, &self.topology, self.replicas, code),
+            None => here(&self.plugin, &self.topology, [self.replicas, self.partitions], code),
         }
     }
 }
@@ -92,9 +95,9 @@ pub fn find_helper() -> Option<PathBuf> {
     beside.chain(std::env::split_paths(&search)).map(|folder| folder.join(&name)).find(|path| path.is_file())
 }
 
-fn here(plugin: &Path, topology: &str, replicas: usize, code: &[u8]) -> Result<Report> {
+fn here(plugin: &Path, topology: &str, [replicas, partitions]: [usize; 2], code: &[u8]) -> Result<Report> {
     let topology = Topology::new(Plugin::load(plugin)?, topology)?;
-    Report::of(&topology.compile(code, replicas)?)
+    Report::of(&topology.compile(code, replicas, partitions)?)
 }
 
 /// A folder that is removed in the end.
@@ -131,7 +134,8 @@ fn in_child(helper: &Path, options: &AheadOptions, code: &[u8]) -> Result<Report
     };
     let seconds = options.time_limit.as_secs().saturating_add(1);
     write("program", code)?;
-    write("request", format!("{plugin}\n{}\n{}\n{seconds}\n", options.topology, options.replicas).as_bytes())?;
+    let request = format!("{plugin}\n{}\n{}\n{}\n{seconds}\n", options.topology, options.replicas, options.partitions);
+    write("request", request.as_bytes())?;
     let said = File::create(file("said")).map_err(|e| failed(&file("said"), &e))?;
     let also = said.try_clone().map_err(|e| failed(&file("said"), &e))?;
     // The devices need not be here, so the helper neither asks the cloud where it is nor claims them.
@@ -205,13 +209,14 @@ pub fn serve(folder: &Path) -> Result<()> {
     let (request, code) = (read("request")?, read("program")?);
     let request = String::from_utf8_lossy(&request).into_owned();
     let lines: Vec<&str> = request.lines().collect();
-    let [plugin, topology, replicas, seconds] = lines[..] else {
-        bail!(Structure, "compile-ahead: {}: the request has {} lines, not 4", folder.display(), lines.len())
+    let [plugin, topology, replicas, partitions, seconds] = lines[..] else {
+        bail!(Structure, "compile-ahead: {}: the request has {} lines, not 5", folder.display(), lines.len())
     };
     let number =
         |text: &str| text.parse::<u32>().map_err(|e| Error::new(ErrorKind::Structure, format!("`{text}`: {e}")));
     end_after(number(seconds)?);
-    let outcome = here(Path::new(plugin), topology, number(replicas)? as usize, &code);
+    let counts = [number(replicas)? as usize, number(partitions)? as usize];
+    let outcome = here(Path::new(plugin), topology, counts, &code);
     let (partial, whole) = (folder.join("partial"), folder.join("outcome"));
     let written = fs::write(&partial, encode(&outcome)).and_then(|()| fs::rename(&partial, &whole));
     written.map_err(|e| failed(&whole, &e))
@@ -253,6 +258,7 @@ mod tests {
             plugin: "no/such/libtpu.so".into(),
             topology: "v5e:1x1".into(),
             replicas: 1,
+            partitions: 1,
             helper: Some(helper.into()),
             time_limit: Duration::from_secs(seconds),
         }
@@ -292,7 +298,7 @@ mod tests {
     fn the_helper_reports_its_error_in_the_folder() {
         let folder = Folder::new().expect("there is room");
         fs::write(folder.0.join("program"), b"").expect("there is room");
-        fs::write(folder.0.join("request"), "no/such/libtpu.so\nv5e:1x1\n1\n600\n").expect("there is room");
+        fs::write(folder.0.join("request"), "no/such/libtpu.so\nv5e:1x1\n1\n1\n600\n").expect("there is room");
         serve(&folder.0).expect("the outcome can be written");
         let outcome = decode(&fs::read(folder.0.join("outcome")).expect("it is there")).expect("it is whole");
         assert!(outcome.expect_err("there is no plugin").message.starts_with("pjrt: no/such/libtpu.so: "));

@@ -64,6 +64,9 @@ pub(super) unsafe fn text(bytes: *const c_char, size: usize) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// The code of errors about memory.
+const RESOURCE_EXHAUSTED: c_int = 8;
+
 /// The name of the table's function for a struct, for messages.
 fn failed(path: &str, function: &str, what: &str) -> Error {
     Error::new(ErrorKind::Io, format!("pjrt: {path}: {function}: {what}"))
@@ -89,8 +92,15 @@ impl Plugin {
         let api = open(&canonical, &shown)?;
         let plugin = Plugin { api, path: Box::leak(shown.into_boxed_str()) };
         let (major, minor) = plugin.api_version();
+        if major != 0 {
+            bail!(
+                Unsupported,
+                "pjrt: {}: the plugin speaks PJRT {major}.{minor}, which this client does not know; use an older plugin or a newer rjax",
+                plugin.path
+            );
+        }
         // The first minor version that has every function used here.
-        if major != 0 || minor < 54 {
+        if minor < 54 {
             bail!(
                 Unsupported,
                 "pjrt: {}: the plugin speaks PJRT {major}.{minor}, and this client 0.54 or newer; use a newer plugin",
@@ -193,6 +203,8 @@ impl Plugin {
             "; this machine has no TPU, or another process uses it"
         } else if what.contains("multi-process lockfile") {
             "; another process has libtpu loaded (ALLOW_MULTIPLE_LIBTPU_LOAD=1 permits several)"
+        } else if code == RESOURCE_EXHAUSTED {
+            "; the device's memory is full: use smaller batches, donate arguments, or drop arrays that are on it"
         } else {
             ""
         };

@@ -107,6 +107,16 @@ pub(super) fn selects_largest(program: &Program) -> Option<bool> {
     matches!(op, Op::Compare(Compare::Le | Compare::Lt)).then_some(false)
 }
 
+/// As [`selects_largest`], where floats are compared in their total order.
+pub(super) fn selects_largest_in_total_order(program: &Program) -> Option<bool> {
+    let (op, inputs) = single(program)?;
+    let [a, b] = program.invars[..] else { return None };
+    if !matches!(op, Op::Compare(Compare::LeTo)) {
+        return None;
+    }
+    if inputs == [b.into(), a.into()] { Some(true) } else { (inputs == [a.into(), b.into()]).then_some(false) }
+}
+
 impl Importer<'_> {
     pub(super) fn reduce(&mut self, operation: &Operation) -> Result<Vec<Atom>> {
         let body = self.closed_region(operation, 0)?;

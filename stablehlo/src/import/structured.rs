@@ -1,5 +1,6 @@
 //! Operations with static parameters that map to one op, up to the order of axes.
 
+use rjax_ir::infer::infer;
 use rjax_ir::{
     Atom, Aval, Combiner, Conv, DType, DotGeneral, Gather, IndexMode, Op, PadDim, Precision, Reducer, Result, Scalar,
     Scatter, SelectAndScatterAdd, Shape, Slice,
@@ -7,6 +8,7 @@ use rjax_ir::{
 
 use super::{Importer, malformed, unsupported};
 use crate::mlir::{Attribute, Operation};
+use crate::selection::{scatter_selected, total_order_keys};
 
 impl Importer<'_> {
     /// Imports a structured operation with one result; `None` if it is not one of them.
@@ -223,8 +225,9 @@ impl Importer<'_> {
     fn select_and_scatter(&mut self, operation: &Operation) -> Result<Atom> {
         let select = self.closed_region(operation, 0)?;
         let scatter = self.closed_region(operation, 1)?;
+        let total = super::reducer::selects_largest_in_total_order(&select);
         let (Some(largest), Some(Combiner::Add)) =
-            (super::reducer::selects_largest(&select), super::reducer::combiner(&scatter))
+            (total.or(super::reducer::selects_largest(&select)), super::reducer::combiner(&scatter))
         else {
             return Err(unsupported(operation, "a selection other than ge, gt, le, lt or a scatter other than add"));
         };
@@ -234,13 +237,22 @@ impl Importer<'_> {
         };
         let aval = self.aval(operand);
         let rank = aval.rank();
-        let op = Op::SelectAndScatterAdd(SelectAndScatterAdd {
+        let select = SelectAndScatterAdd {
             largest,
             dimensions: operation.indices_or("window_dimensions", || vec![1; rank])?,
             strides: operation.indices_or("window_strides", || vec![1; rank])?,
             padding: operation.pairs_or_zero("padding", rank)?,
-        });
-        let scattered = self.builder().try_emit(op, &[source, operand])?[0];
+        };
+        let op = Op::SelectAndScatterAdd(select.clone());
+        let scattered = if total.is_some() {
+            // The op's own order knows only one NaN. What the op would refuse is refused here too.
+            infer(&op, &[self.aval(source), aval.clone()])?;
+            let b = self.builder();
+            let keys = total_order_keys(b, operand);
+            scatter_selected(b, &select, source, keys)
+        } else {
+            self.builder().try_emit(op, &[source, operand])?[0]
+        };
         if init.literal() == Some(Scalar::zero(aval.dtype)) {
             return Ok(scattered);
         }

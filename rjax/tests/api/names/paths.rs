@@ -10,6 +10,7 @@ use rjax::checkpoint as _;
 use rjax::custom_jvp as _;
 use rjax::custom_vjp as _;
 use rjax::debug::print as _;
+use rjax::default_matmul_precision as _;
 use rjax::device::with as _;
 use rjax::eval_shape as _;
 use rjax::grad as _;

@@ -1,0 +1,169 @@
+//! What can be written as StableHLO, and when its results are as good as the interpreter's.
+
+use rjax_ir::{Atom, Complex128, Linalg, Op, Program, Tensor, eval};
+
+use crate::compare::{epsilon, same};
+use crate::report::Outcome;
+
+/// Units of the last place, times the number of rows, that products of factors may differ from the matrix.
+const FACTORS: f64 = 64.0;
+
+/// Whether every op of a program can be written as StableHLO. Printing cannot, the tangent of a `custom_vjp` exists between two
+/// transformations only, and general eigenvalues are neither an operation nor written with others.
+pub fn is_exported(program: &Program) -> bool {
+    let here = |op: &Op| match op {
+        Op::DebugPrint(_) | Op::CustomLinear(_) | Op::Collective(_) => false,
+        Op::Linalg(linalg) => !matches!(linalg, Linalg::Eig { .. } | Linalg::Schur { .. }),
+        Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Compare(_)
+        | Op::Select
+        | Op::Clamp
+        | Op::RegularizedIncompleteBeta
+        | Op::Convert { .. }
+        | Op::Bitcast { .. }
+        | Op::ReducePrecision { .. }
+        | Op::IntegerPow { .. }
+        | Op::StopGradient
+        | Op::Name { .. }
+        | Op::OptimizationBarrier
+        | Op::BroadcastInDim { .. }
+        | Op::Reshape { .. }
+        | Op::Transpose { .. }
+        | Op::Slice(_)
+        | Op::Pad { .. }
+        | Op::Concatenate { .. }
+        | Op::Reverse { .. }
+        | Op::Iota { .. }
+        | Op::DynamicSlice { .. }
+        | Op::DynamicUpdateSlice
+        | Op::Gather(_)
+        | Op::Scatter(_)
+        | Op::Reduce { .. }
+        | Op::GeneralReduce { .. }
+        | Op::ArgReduce(_)
+        | Op::Cumulative(_)
+        | Op::DotGeneral(_)
+        | Op::Conv(_)
+        | Op::ReduceWindow { .. }
+        | Op::GeneralReduceWindow { .. }
+        | Op::SelectAndScatterAdd(_)
+        | Op::SelectAndGatherAdd(_)
+        | Op::Sort(_)
+        | Op::TopK { .. }
+        | Op::Threefry2x32
+        | Op::Cond { .. }
+        | Op::While(_)
+        | Op::Scan(_)
+        | Op::Call { .. }
+        | Op::CustomJvp(_)
+        | Op::CustomVjp(_)
+        | Op::Remat(_)
+        | Op::Fft(_) => true,
+    };
+    program.eqns.iter().all(|eqn| here(&eqn.op) && eqn.op.subprograms().iter().all(|program| is_exported(program)))
+}
+
+/// Whether factors that are unique only up to signs and phases are as good as the expected ones: they are orthonormal, and their
+/// product is the matrix. `None` for programs without such factors among their results.
+pub fn agree(program: &Program, inputs: &[Tensor], found: &[Tensor], expected: &[Tensor]) -> Option<Outcome> {
+    let place = program
+        .eqns
+        .iter()
+        .position(|eqn| matches!(eqn.op, Op::Linalg(Linalg::Eigh { .. } | Linalg::Svd { compute_uv: true, .. })))?;
+    let eqn = &program.eqns[place];
+    // Where each factor is among the outputs; programs that drop one have nothing to multiply.
+    let outputs: Option<Vec<usize>> =
+        eqn.outputs.iter().map(|&v| program.outvars.iter().position(|&out| out == Atom::Var(v))).collect();
+    let outputs = outputs?;
+    let mut before = program.clone();
+    before.eqns.truncate(place);
+    before.outvars = vec![eqn.inputs[0]];
+    let matrix = match eval(&before, inputs) {
+        Ok(outputs) => outputs[0].clone(),
+        Err(e) => return Some(Err(e.to_string())),
+    };
+    let factor = |result: usize| Matrices::new(&found[outputs[result]]);
+    let is_eigh = matches!(eqn.op, Op::Linalg(Linalg::Eigh { .. }));
+    let (u, values, vh) =
+        if is_eigh { (factor(0), outputs[1], factor(0).adjoint()) } else { (factor(1), outputs[0], factor(2)) };
+    let (values, expected) = (&found[values], &expected[values]);
+    let a = Matrices::new(&matrix);
+    let ulps = FACTORS * a.rows.max(a.cols).max(1) as f64;
+    let allowed = ulps * epsilon(matrix.dtype());
+    let count = values.shape().last().copied().unwrap_or(0);
+    let product = u.scaled(values).first_columns(count).times(&vh.first_rows(count));
+    let checks = [
+        ("the values", same(values, expected, ulps)),
+        ("the product", product.near(&a, allowed)),
+        ("the left factor", u.adjoint().times(&u).near(&Matrices::identity(u.batch, u.cols), allowed)),
+        ("the right factor", vh.times(&vh.adjoint()).near(&Matrices::identity(vh.batch, vh.rows), allowed)),
+    ];
+    let wrong = checks.into_iter().find_map(|(what, outcome)| outcome.err().map(|e| format!("{what}: {e}")));
+    Some(wrong.map_or(Ok(()), Err))
+}
+
+/// A batch of matrices in double precision.
+struct Matrices {
+    batch: usize,
+    rows: usize,
+    cols: usize,
+    values: Vec<Complex128>,
+}
+
+impl Matrices {
+    fn new(tensor: &Tensor) -> Matrices {
+        let (batch, matrix) = tensor.shape().split_at(tensor.shape().rank() - 2);
+        let values = (0..tensor.shape().size()).map(|i| tensor.get(i).to_c128()).collect();
+        Matrices { batch: batch.iter().product(), rows: matrix[0], cols: matrix[1], values }
+    }
+
+    fn from_fn(batch: usize, rows: usize, cols: usize, at: impl Fn(usize, usize, usize) -> Complex128) -> Matrices {
+        let all = (0..batch * rows * cols).map(|i| at(i / (rows * cols), i / cols % rows, i % cols));
+        Matrices { batch, rows, cols, values: all.collect() }
+    }
+
+    fn identity(batch: usize, n: usize) -> Matrices {
+        Matrices::from_fn(batch, n, n, |_, i, j| Complex128::new((i == j) as u8 as f64, 0.0))
+    }
+
+    fn at(&self, matrix: usize, row: usize, column: usize) -> Complex128 {
+        self.values[(matrix * self.rows + row) * self.cols + column]
+    }
+
+    fn adjoint(&self) -> Matrices {
+        Matrices::from_fn(self.batch, self.cols, self.rows, |k, i, j| self.at(k, j, i).conj())
+    }
+
+    fn first_columns(&self, count: usize) -> Matrices {
+        Matrices::from_fn(self.batch, self.rows, count, |k, i, j| self.at(k, i, j))
+    }
+
+    fn first_rows(&self, count: usize) -> Matrices {
+        Matrices::from_fn(self.batch, count, self.cols, |k, i, j| self.at(k, i, j))
+    }
+
+    /// Columns times values; columns beyond the values are left.
+    fn scaled(&self, values: &Tensor) -> Matrices {
+        let count = values.shape().last().copied().unwrap_or(0);
+        Matrices::from_fn(self.batch, self.rows, self.cols, |k, i, j| {
+            let factor = if j < count { values.get(k * count + j).to_c128() } else { Complex128::new(1.0, 0.0) };
+            self.at(k, i, j) * factor
+        })
+    }
+
+    fn times(&self, other: &Matrices) -> Matrices {
+        Matrices::from_fn(self.batch, self.rows, other.cols, |k, i, j| {
+            (0..self.cols).map(|l| self.at(k, i, l) * other.at(k, l, j)).sum()
+        })
+    }
+
+    /// Whether all elements are within a distance, relative to the greatest one of the other.
+    fn near(&self, other: &Matrices, allowed: f64) -> Outcome {
+        let size = |values: &[Complex128]| values.iter().map(|x| x.norm()).fold(0.0, f64::max);
+        let distances: Vec<Complex128> = self.values.iter().zip(&other.values).map(|(x, y)| x - y).collect();
+        let (worst, limit) = (size(&distances), allowed * size(&other.values));
+        let is_number = distances.iter().all(|x| x.norm().is_finite());
+        if is_number && worst <= limit { Ok(()) } else { Err(format!("off by {worst:e}, allowed is {limit:e}")) }
+    }
+}
