@@ -89,7 +89,10 @@ pub(crate) fn level() -> Level {
 
 /// Whether products may use matrix tile registers: where the machine has them and `RJAX_CPU` names no level.
 pub(crate) fn has_matrix_tiles() -> bool {
-    level() == Level::Avx512 && std::env::var_os("RJAX_CPU").is_none() && rjax_runtime::matrix_tiles()
+    static TILES: OnceLock<bool> = OnceLock::new();
+    *TILES.get_or_init(|| {
+        level() == Level::Avx512 && std::env::var_os("RJAX_CPU").is_none() && rjax_runtime::matrix_tiles()
+    })
 }
 
 /// Whether loops become code for vectors of 256 bits.
