@@ -17,12 +17,11 @@ pub(crate) fn convert(x: &Tensor, dtype: DType) -> Tensor {
         return x.clone();
     }
     // One function for each source and one for each target, instead of one for each pair, keeps the crate quick to compile.
-    let read = match x.dtype() {
-        DType::Narrow(narrow) => {
-            let bytes = x.as_slice::<u8>();
-            Box::new(move |i: usize| math::decode(narrow, bytes[i]))
-        }
-        wide => with_element!(wide, S => reader(x.as_slice::<S>())),
+    let read = if let DType::Narrow(narrow) = x.dtype() {
+        let bytes = x.as_slice::<u8>();
+        Box::new(move |i: usize| math::decode(narrow, bytes[i]))
+    } else {
+        with_element!(x.dtype(), S => reader(x.as_slice::<S>()))
     };
     let positions = 0..x.shape().size();
     if let DType::Narrow(narrow) = dtype {

@@ -161,7 +161,7 @@ pub fn dot<T: Double>(x: &[T], y: &[T]) -> T {
         }
     }
     for half in [8, 4, 2, 1] {
-        (0..half).for_each(|lane| lanes[lane] = lanes[lane] + lanes[lane + half]);
+        (0..half).for_each(|lane| lanes[lane] += lanes[lane + half]);
     }
     rest.fold(lanes[0], |total, (&x, &y)| total + x.conj() * y)
 }
