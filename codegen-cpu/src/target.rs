@@ -24,21 +24,52 @@ pub(crate) fn target(effort: Effort) -> Result<&'static OwnedTargetIsa> {
     }
 }
 
-/// Whether loops become code for vectors of 256 bits. `RJAX_CPU=portable` says no.
-pub(crate) fn has_wide_vectors() -> bool {
-    #[cfg(all(target_arch = "x86_64", unix))]
-    {
-        static WIDE: OnceLock<bool> = OnceLock::new();
-        *WIDE.get_or_init(|| {
-            let here =
-                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
-            here && std::env::var("RJAX_CPU").as_deref() != Ok("portable")
-        })
+/// Vectors wider than those of Cranelift, for which there is a code generator here.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Wide {
+    /// 256 bits, 16 registers: AVX2, FMA and F16C.
+    Avx2,
+    /// 512 bits, 32 registers and masks: AVX-512 F, BW, CD, DQ and VL.
+    Avx512,
+}
+
+impl Wide {
+    /// Bytes of a register.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Wide::Avx2 => 32,
+            Wide::Avx512 => 64,
+        }
     }
-    #[cfg(not(all(target_arch = "x86_64", unix)))]
-    {
-        false
+}
+
+/// What inner loops become code for. `RJAX_CPU` lowers it: `portable` to none, `avx2` to vectors of 256 bits.
+pub(crate) fn wide_vectors() -> Option<Wide> {
+    static WIDE: OnceLock<Option<Wide>> = OnceLock::new();
+    *WIDE.get_or_init(|| match std::env::var("RJAX_CPU").as_deref() {
+        Ok("portable") => None,
+        Ok("avx2") => detected().map(|wide| wide.min(Wide::Avx2)),
+        Ok(_) | Err(_) => detected(),
+    })
+}
+
+#[cfg(all(target_arch = "x86_64", unix))]
+fn detected() -> Option<Wide> {
+    macro_rules! has {
+        ($($feature:tt)*) => { $(is_x86_feature_detected!($feature))&&* };
     }
+    if !has!("avx2" "fma" "f16c") {
+        None
+    } else if has!("avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl") {
+        Some(Wide::Avx512)
+    } else {
+        Some(Wide::Avx2)
+    }
+}
+
+#[cfg(not(all(target_arch = "x86_64", unix)))]
+fn detected() -> Option<Wide> {
+    None
 }
 
 fn build(effort: Effort) -> Result<OwnedTargetIsa, String> {
