@@ -25,10 +25,12 @@ mod assemble;
 mod fuse;
 mod graph;
 mod interpret;
+mod join;
 pub mod kir;
 mod lower;
 mod memory;
 mod nests;
+
 mod schedule;
 mod shapes;
 
