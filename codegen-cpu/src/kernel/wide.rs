@@ -19,14 +19,14 @@ mod opcode;
 mod select;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::types::{I8, I32, I64};
+use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Value};
 use rjax_ir::{Binary, DType, Result};
 use rjax_kernel::kir::{Loop, Reg};
 
-use self::allocate::{BASES, Frame, Pass, TAIL, mask_number, partial_registers, saved_bytes};
+use self::allocate::{BASES, FREE_BASES, Frame, Pass, TAIL, mask_number, partial_registers, saved_bytes};
 use self::code::Code;
-use self::encode::{Assembler, EQUAL, GREATER, LESS_OR_EQUAL, Operand, R11, RAX, RCX, RDI, RSP};
+use self::encode::{Assembler, EQUAL, GREATER, LESS_OR_EQUAL, Label, NOT_EQUAL, Operand, R11, RAX, RCX, RDI, RSP};
 use self::opcode::{MOVE, MOVE_TO, avx2, avx512};
 use self::select::{Invariant, Selection, TAIL_MASKS, select};
 use super::Emitter;
@@ -35,8 +35,9 @@ use crate::ops::Lanes;
 use crate::routines::Routine;
 use crate::target::{Wide, wide_vectors};
 
-/// Loops of fewer iterations are not worth a call.
+/// Loops of fewer iterations, or of fewer instructions in all, are not worth a call.
 const LEAST_TRIP: i64 = 16;
+const LEAST_WORK: i64 = 128;
 
 /// The machine code of a loop.
 pub(crate) struct WideLoop {
@@ -58,7 +59,7 @@ impl Emitter<'_, '_, '_> {
         inits: &[Value],
     ) -> Result<bool> {
         let Some(wide) = wide_vectors() else { return Ok(false) };
-        if trip.is_some_and(|trip| trip < LEAST_TRIP) {
+        if trip.is_some_and(|trip| trip < LEAST_TRIP || trip * (l.body.len() as i64) < LEAST_WORK) {
             return Ok(false);
         }
         let selected =
@@ -108,8 +109,7 @@ impl Emitter<'_, '_, '_> {
             let dtype = self.dtype(carry.register);
             let at = (8 * fixed + vector * i) as i32;
             let size = if selection.carried[i].1 { 8 } else { 4 };
-            let elements = self.lane_elements(dtype, argument, at, size, selection.lanes());
-            let total = self.combined(op, dtype, elements);
+            let total = self.combined(op, dtype, argument, at, size, selection.lanes());
             results.push(self.ops.binary(op, dtype, init, total));
         }
         let results: Vec<BlockArg> = results.into_iter().map(BlockArg::from).collect();
@@ -142,31 +142,40 @@ impl Emitter<'_, '_, '_> {
         }
     }
 
-    /// The lanes of a reduction, of `size` bytes each, which the wide loop left in memory.
-    fn lane_elements(&mut self, dtype: DType, address: Value, offset: i32, size: i32, lanes: usize) -> Vec<Value> {
+    /// The lanes of a reduction, of `size` bytes each, which the wide loop left in memory, in one.
+    fn combined(&mut self, op: Binary, dtype: DType, address: Value, offset: i32, size: usize, lanes: usize) -> Value {
         debug_assert_eq!(self.ops.lanes, Lanes::One);
-        let flags = MemFlagsData::trusted();
-        (0..lanes as i32)
-            .map(|lane| {
-                let at = offset + size * lane;
-                if dtype != DType::Bool {
-                    let register = self.ops.register(dtype);
-                    return self.ops.builder.ins().load(register, flags, address, at);
-                }
-                let mask = self.ops.builder.ins().load(if size == 4 { I32 } else { I64 }, flags, address, at);
-                let byte = self.ops.builder.ins().ireduce(I8, mask);
-                self.ops.builder.ins().band_imm_s(byte, 1)
-            })
-            .collect()
+        // The stack slot is aligned to less than a vector.
+        let flags = MemFlagsData::new().with_notrap();
+        let pieces = if size == 4 { Lanes::Four } else { Lanes::Two };
+        let elements: Vec<Value> = if pieces.holds(dtype) {
+            // First as vectors of 128 bits.
+            self.ops.lanes = pieces;
+            let register = self.ops.register(dtype);
+            let vectors = (0..lanes / pieces.count())
+                .map(|i| self.ops.builder.ins().load(register, flags, address, offset + 16 * i as i32))
+                .collect();
+            let vector = self.halved(op, dtype, vectors);
+            let elements = (0..pieces.count()).map(|lane| self.ops.lane(dtype, vector, lane)).collect();
+            self.ops.lanes = Lanes::One;
+            elements
+        } else {
+            // Integers of 8 or 16 bits are the low bits of their lanes.
+            let register = self.ops.register(dtype);
+            (0..lanes)
+                .map(|lane| self.ops.builder.ins().load(register, flags, address, offset + (size * lane) as i32))
+                .collect()
+        };
+        self.halved(op, dtype, elements)
     }
 
-    /// All elements in one, halves first.
-    fn combined(&mut self, op: Binary, dtype: DType, mut elements: Vec<Value>) -> Value {
-        while elements.len() > 1 {
-            let half = elements.len() / 2;
-            elements = (0..half).map(|i| self.ops.binary(op, dtype, elements[i], elements[i + half])).collect();
+    /// All values in one, each of the first half with one of the second.
+    fn halved(&mut self, op: Binary, dtype: DType, mut values: Vec<Value>) -> Value {
+        while values.len() > 1 {
+            let half = values.len() / 2;
+            values = (0..half).map(|i| self.ops.binary(op, dtype, values[i], values[i + half])).collect();
         }
-        elements[0]
+        values[0]
     }
 }
 
@@ -184,7 +193,11 @@ fn assemble(selection: &Selection<'_>, trip: Option<i64>) -> WideLoop {
     let mut assembler = Assembler::new(wide, lanes);
     let a = &mut assembler;
     a.bytes("push rbp; mov rbp, rsp", &[0x55, 0x48, 0x89, 0xe5]);
-    a.bytes("push rbx, r12, r13, r14, r15", &[0x53, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57]);
+    // The first bases are the caller's to save.
+    let saves = selection.streams.len() > FREE_BASES;
+    if saves {
+        a.bytes("push rbx, r12, r13, r14, r15", &[0x53, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57]);
+    }
     a.bytes("sub rsp, frame", &[0x48, 0x81, 0xec]);
     let frame_size = a.code.len();
     a.code.extend([0; 4]);
@@ -220,25 +233,28 @@ fn assemble(selection: &Selection<'_>, trip: Option<i64>) -> WideLoop {
         let (rares, partials, by_element) = (&mut rares, &partials, tail && wide == Wide::Avx2);
         Pass { assembler, frame, rares, partials, wide, lanes, by_element }.emit(codes);
     };
+    if let Some((codes, streams)) = &selection.streaming {
+        let skip = assembler.label();
+        for &stream in streams {
+            assembler.general("mov", &[0x8b], RAX, Operand::Base(RDI, 8 * (1 + stream as i32)), &[]);
+            assembler.bytes("test al, vector - 1", &[0xa8, bytes as u8 - 1]);
+            assembler.jump_if(NOT_EQUAL, skip);
+        }
+        let after = begin_loop(&mut assembler, limit, lanes * copies);
+        pass(&mut assembler, &mut frame, codes, false);
+        end_loop(&mut assembler, limit, lanes * copies, after);
+        assembler.bytes("sfence", &[0x0f, 0xae, 0xf8]);
+        assembler.place(skip);
+    }
     let mut rest = trip;
     for (codes, step) in [(&selection.main, lanes * copies), (&selection.single, lanes)] {
         if codes.is_empty() || rest.is_some_and(|rest| rest < step as i64) {
             continue;
         }
         rest = rest.map(|rest| rest % step as i64);
-        let (top, after) = (assembler.label(), assembler.label());
-        let bytes = (step as i32).to_le_bytes();
-        assembler.general("mov", &[0x8b], R11, Operand::Base(RDI, 0), &[]);
-        assembler.general("sub", &[0x81], 5, Operand::Register(R11), &bytes);
-        assembler.general("mov", &[0x89], R11, limit, &[]);
-        assembler.general("cmp", &[0x3b], RCX, Operand::Register(R11), &[]);
-        assembler.jump_if(GREATER, after);
-        assembler.place(top);
+        let after = begin_loop(&mut assembler, limit, step);
         pass(&mut assembler, &mut frame, codes, false);
-        assembler.general("add", &[0x81], 0, Operand::Register(RCX), &bytes);
-        assembler.general("cmp", &[0x3b], RCX, limit, &[]);
-        assembler.jump_if(LESS_OR_EQUAL, top);
-        assembler.place(after);
+        end_loop(&mut assembler, limit, step, after);
     }
     if rest != Some(0) {
         let done = assembler.label();
@@ -282,8 +298,12 @@ fn assemble(selection: &Selection<'_>, trip: Option<i64>) -> WideLoop {
         assembler.vector(MOVE_TO, register, 0, Operand::Base(RDI, results + bytes * i as i32), None);
     }
     assembler.bytes("vzeroupper", &[0xc5, 0xf8, 0x77]);
-    assembler.bytes("lea rsp, [rbp - 40]", &[0x48, 0x8d, 0x65, 0xd8]);
-    assembler.bytes("pop r15, r14, r13, r12, rbx", &[0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5b]);
+    if saves {
+        assembler.bytes("lea rsp, [rbp - 40]", &[0x48, 0x8d, 0x65, 0xd8]);
+        assembler.bytes("pop r15, r14, r13, r12, rbx", &[0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5b]);
+    } else {
+        assembler.bytes("mov rsp, rbp", &[0x48, 0x89, 0xec]);
+    }
     assembler.bytes("pop rbp; ret", &[0x5d, 0xc3]);
     let calls: Vec<(usize, Routine)> = rares
         .iter()
@@ -294,4 +314,23 @@ fn assemble(selection: &Selection<'_>, trip: Option<i64>) -> WideLoop {
     assembler.code[frame_size..frame_size + 4].copy_from_slice(&size.to_le_bytes());
     let (code, text) = assembler.finish(&selection.constants);
     WideLoop { code, text, calls }
+}
+
+/// Begins a loop that runs while `step` iterations are left. Gives where it begins and ends.
+fn begin_loop(assembler: &mut Assembler, limit: Operand, step: usize) -> (Label, Label) {
+    let (top, after) = (assembler.label(), assembler.label());
+    assembler.general("mov", &[0x8b], R11, Operand::Base(RDI, 0), &[]);
+    assembler.general("sub", &[0x81], 5, Operand::Register(R11), &(step as i32).to_le_bytes());
+    assembler.general("mov", &[0x89], R11, limit, &[]);
+    assembler.general("cmp", &[0x3b], RCX, Operand::Register(R11), &[]);
+    assembler.jump_if(GREATER, after);
+    assembler.place(top);
+    (top, after)
+}
+
+fn end_loop(assembler: &mut Assembler, limit: Operand, step: usize, (top, after): (Label, Label)) {
+    assembler.general("add", &[0x81], 0, Operand::Register(RCX), &(step as i32).to_le_bytes());
+    assembler.general("cmp", &[0x3b], RCX, limit, &[]);
+    assembler.jump_if(LESS_OR_EQUAL, top);
+    assembler.place(after);
 }

@@ -13,6 +13,8 @@ use crate::target::Wide;
 
 /// The registers that hold the addresses of the first streams; others are fetched into r11.
 pub(super) const BASES: [Gpr; 10] = [RSI, 2, 8, 9, 10, 3, 12, 13, 14, 15];
+/// How many of them a function may change.
+pub(super) const FREE_BASES: usize = 5;
 
 /// Mask registers have numbers from here on, vector registers those below.
 const MASKS: u8 = 32;

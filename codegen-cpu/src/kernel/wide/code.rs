@@ -112,3 +112,23 @@ pub(super) fn live(codes: &[Code]) -> Vec<Code> {
     kept.reverse();
     kept
 }
+
+/// The most values that are alive at a time.
+pub(super) fn pressure(codes: &[Code]) -> usize {
+    let mut alive = std::collections::HashSet::new();
+    let mut most = 0;
+    for code in live(codes).iter().rev() {
+        if let Some(result) = code.result() {
+            alive.remove(&result);
+        }
+        alive.extend(code.reads().into_iter().filter_map(Source::value));
+        most = most.max(alive.len());
+    }
+    most
+}
+
+/// The instructions of independent copies in turn, so that one need not wait for the results of another.
+pub(super) fn interleaved(copies: Vec<Vec<Code>>) -> Vec<Code> {
+    let longest = copies.iter().map(Vec::len).max().unwrap_or(0);
+    (0..longest).flat_map(|i| copies.iter().filter_map(move |copy| copy.get(i).copied())).collect()
+}

@@ -1,5 +1,8 @@
 //! Bytes of the few x86-64 instructions that wide loops are made of.
 
+#[cfg(test)]
+mod tests;
+
 use super::opcode::{Form, Length, Opcode};
 use crate::target::Wide;
 

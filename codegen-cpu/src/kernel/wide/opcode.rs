@@ -176,6 +176,10 @@ pub(super) const fn load(double: bool) -> Opcode {
 pub(super) const fn store(double: bool) -> Opcode {
     Opcode { form: Form::Into, ..float(double, ["vmovups", "vmovupd"], 0x11) }
 }
+/// Past the caches, to aligned memory.
+pub(super) const fn stream(double: bool) -> Opcode {
+    Opcode { form: Form::Into, ..float(double, ["vmovntps", "vmovntpd"], 0x2b) }
+}
 pub(super) const MOVE: Opcode = load(false).whole();
 pub(super) const MOVE_TO: Opcode = store(false).whole();
 

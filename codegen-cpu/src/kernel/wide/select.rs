@@ -6,18 +6,20 @@
 //! What the loop does not change is left to the code before it.
 
 mod convert;
+mod expression;
 mod float;
+mod index;
 mod integer;
 mod logic;
 mod memory;
 
 use std::collections::{HashMap, HashSet};
 
-use rjax_ir::{Binary, Compare, DType, Scalar};
+use rjax_ir::{Compare, DType, Scalar};
 use rjax_kernel::kir::{Access, Expr, Index, Inst, Kernel, Loop, ParamId, Reg};
 
-use super::code::{Code, Source, Value};
-use super::opcode::{self, Form, Opcode, avx512};
+use super::code::{Code, Source, Value, interleaved, pressure};
+use super::opcode::{self, Form, Opcode};
 use crate::kernel::vector::{identity, reduction};
 use crate::routines::Routine;
 use crate::target::Wide;
@@ -52,6 +54,8 @@ pub(super) struct Selection<'l> {
     pub(super) copies: usize,
     /// That pass.
     pub(super) main: Vec<Code>,
+    /// The pass with stores past the caches, and the streams that must be aligned for it.
+    pub(super) streaming: Option<(Vec<Code>, Vec<usize>)>,
     /// A pass over one vector.
     pub(super) single: Vec<Code>,
     /// The pass over less than one vector.
@@ -73,6 +77,13 @@ impl Selection<'_> {
         lanes(self.wide, self.double)
     }
 }
+
+/// Bodies of more instructions are chains.
+const SHORT_BODY: usize = 16;
+/// Values alive at a time in one of two chains.
+const CHAIN_VALUES: usize = 14;
+/// Arrays from this size on are written past the caches: they would not be there any more when they are read.
+const STREAMING_BYTES: usize = 32 << 20;
 
 fn lanes(wide: Wide, double: bool) -> usize {
     wide.bytes() / if double { 8 } else { 4 }
@@ -137,10 +148,12 @@ pub(super) fn select<'l>(
         (_, 11..=60) => 2,
         (_, _) => 1,
     };
+    let wanted = wanted.max(selector.chains(&work)?);
     let fits = |copies: usize| copies * carried.len() <= most && copies * masks <= most_masks;
     let copies = (1..=wanted).rev().find(|&copies| copies.is_power_of_two() && fits(copies))?;
     let single = selector.pass(&work, 1, copies, false)?;
     let main = if copies > 1 { selector.pass(&work, copies, copies, false)? } else { Vec::new() };
+    let streaming = selector.streaming(if copies > 1 { &main } else { &single });
     let tail = selector.pass(&work, 1, copies, true)?;
     selector.tail = false;
     for (i, (op, dtype)) in ops.into_iter().enumerate() {
@@ -161,6 +174,7 @@ pub(super) fn select<'l>(
         routines: selector.routines,
         copies,
         main,
+        streaming,
         single,
         tail,
         combine,
@@ -283,6 +297,7 @@ impl<'l> Selector<'_, 'l> {
     fn pass(&mut self, work: &[&Inst], passes: usize, copies: usize, tail: bool) -> Option<Vec<Code>> {
         self.copies = copies;
         self.tail = tail;
+        let mut passed = Vec::new();
         for copy in 0..passes {
             self.copy = copy;
             self.sources.clear();
@@ -300,8 +315,43 @@ impl<'l> Selector<'_, 'l> {
                 let next = self.sources[&carry.next];
                 self.accumulate(i * copies + copy, next, self.dtype(carry.register));
             }
+            passed.push(std::mem::take(&mut self.codes));
         }
-        Some(std::mem::take(&mut self.codes))
+        Some(match self.wide {
+            Wide::Avx2 => passed.concat(),
+            Wide::Avx512 => interleaved(passed),
+        })
+    }
+
+    /// How many copies of a long body, of which each instruction waits for the last, the registers have room for. The processor looks
+    /// ahead not much further than one of them.
+    fn chains(&mut self, work: &[&Inst]) -> Option<usize> {
+        if self.wide == Wide::Avx2 || work.len() <= SHORT_BODY {
+            return Some(1);
+        }
+        let pass = self.pass(work, 1, 1, false)?;
+        Some(if pressure(&pass) <= CHAIN_VALUES { 2 } else { 1 })
+    }
+
+    /// A pass that stores past the caches what is too long for them, if all such elements are whole vectors.
+    fn streaming(&self, codes: &[Code]) -> Option<(Vec<Code>, Vec<usize>)> {
+        let bytes = self.wide.bytes() as i32;
+        let mut codes = codes.to_vec();
+        let mut streams = Vec::new();
+        for code in &mut codes {
+            let Code::Store { op, place, .. } = code else { continue };
+            let param = &self.kernel.params[self.streams[place.stream].param.index()];
+            let plain = [false, true].into_iter().find(|&double| *op == opcode::store(double));
+            let (Some(double), true) = (plain, place.stride == 1 && place.displacement % bytes == 0) else { continue };
+            let whole = place.size * self.lanes() == bytes as usize;
+            if whole && param.access == Access::Write && param.len * place.size >= STREAMING_BYTES {
+                *op = opcode::stream(double);
+                streams.push(place.stream);
+            }
+        }
+        streams.sort_unstable();
+        streams.dedup();
+        (!streams.is_empty()).then_some((codes, streams))
     }
 
     /// Makes the last instruction's result, which nothing else reads, a partial result: in the tail, of the lanes that it has.
@@ -435,268 +485,5 @@ impl<'l> Selector<'_, 'l> {
             self.invariants.push(invariant);
             self.invariants.len() - 1
         }))
-    }
-
-    /// An index as consecutive lanes: its value in the first iteration, plus the steps to this vector and to the lane, plus what it has
-    /// of other values of 64 bits.
-    fn ramp(&mut self, index: &Index, double: bool) -> Option<Source> {
-        let (varying, fixed): (Vec<_>, Vec<_>) =
-            index.terms.iter().partition(|&&(r, _)| r != self.l.variable && self.varying.contains(&r));
-        if !varying.is_empty() && !(double && self.wide == Wide::Avx512) {
-            return None;
-        }
-        let add = opcode::integer_add(double);
-        let fixed = Index { constant: index.constant, terms: fixed };
-        let mut sum = None;
-        let coefficient = i32::try_from(index.coefficient(self.l.variable)).ok()?;
-        if coefficient != 0 {
-            let steps = self.lane_steps(coefficient as i64, double);
-            let result = self.value();
-            self.codes.push(Code::Ramp { result, coefficient, double });
-            sum = Some(self.two(add, Source::Value(result), steps));
-        }
-        if fixed != Index::constant(0) {
-            let first = self.invariant(Invariant::Index(fixed), double);
-            sum = Some(match sum {
-                Some(sum) => self.two(add, sum, first),
-                None => first,
-            });
-        }
-        for (register, coefficient) in varying {
-            let mut term = self.source(register)?;
-            if coefficient != 1 {
-                let factor = self.bits(double, coefficient as u64);
-                term = if coefficient > 0 && (coefficient as u64).is_power_of_two() {
-                    self.shifted(opcode::shift_left(double), term, coefficient.trailing_zeros() as u64)
-                } else {
-                    self.two(avx512::MUL_64, term, factor)
-                };
-            }
-            sum = Some(match sum {
-                Some(sum) => self.two(add, sum, term),
-                None => term,
-            });
-        }
-        Some(sum.unwrap_or_else(|| self.bits(double, 0)))
-    }
-
-    /// A multiple of the number of the lane, counted from the first copy's first lane.
-    fn lane_steps(&mut self, coefficient: i64, double: bool) -> Source {
-        let lanes = self.lanes();
-        let mut steps = [0u64; 8];
-        for lane in 0..lanes {
-            let step = coefficient * (lane + self.copy * lanes) as i64;
-            if double {
-                steps[lane] = step as u64;
-            } else {
-                steps[lane / 2] |= (step as u32 as u64) << (32 * (lane % 2));
-            }
-        }
-        self.constant(steps)
-    }
-
-    fn inst(&mut self, inst: &Inst) -> Option<()> {
-        match inst {
-            Inst::Let { result, value } => {
-                if let Some(source) = self.expr(*result, value)? {
-                    self.sources.insert(*result, source);
-                }
-            }
-            Inst::Load { result, param, index, mask } => {
-                let source = self.load(self.dtype(*result), *param, index, *mask)?;
-                self.sources.insert(*result, source);
-            }
-            Inst::Store { param, index, value } => {
-                let dtype = self.kernel.params[param.index()].dtype;
-                let value = self.source(*value)?;
-                self.store(dtype, *param, index, value)?;
-            }
-            Inst::Threefry { results, operands } => {
-                if self.double && self.wide == Wide::Avx2 {
-                    return None;
-                }
-                let mut words = [Source::None; 4];
-                for (word, &operand) in words.iter_mut().zip(operands) {
-                    *word = self.source(operand)?;
-                }
-                let [x, y] = self.threefry(words);
-                self.sources.insert(results[0], x);
-                self.sources.insert(results[1], y);
-            }
-            Inst::Complex { .. } | Inst::Loop(_) | Inst::If(_) | Inst::While(_) => return None,
-        }
-        Some(())
-    }
-
-    /// The value of an expression; none inside where it is an index that waits for its use.
-    fn expr(&mut self, result: Reg, value: &Expr) -> Option<Option<Source>> {
-        let to = self.dtype(result);
-        let source = match value {
-            Expr::Const(_) => return None,
-            Expr::IndexDiv(x, divisor) | Expr::IndexRem(x, divisor) => {
-                let x = self.source(*x)?;
-                self.index_quotient(x, *divisor, matches!(value, Expr::IndexRem(..)))?
-            }
-            Expr::Index(index) if self.is_fixed(index) => {
-                self.indices.insert(result, index.clone());
-                return Some(None);
-            }
-            Expr::Index(index) => self.ramp(index, true)?,
-            Expr::Convert(x) => {
-                if let Some(index) = self.indices.get(x).cloned()
-                    && self.is_fixed(&index)
-                {
-                    match to {
-                        DType::I64 | DType::U64 => {
-                            self.indices.insert(result, index);
-                            return Some(None);
-                        }
-                        DType::I32 | DType::U32 if !self.double || self.wide == Wide::Avx512 => {
-                            return Some(Some(self.ramp(&index, false)?));
-                        }
-                        DType::Bool
-                        | DType::I8
-                        | DType::I16
-                        | DType::I32
-                        | DType::U8
-                        | DType::U16
-                        | DType::U32
-                        | DType::F16
-                        | DType::BF16
-                        | DType::F32
-                        | DType::F64
-                        | DType::C64
-                        | DType::C128 => {}
-                    }
-                }
-                let from = self.dtype(*x);
-                let x = self.source(*x)?;
-                self.convert(from, to, x)?
-            }
-            Expr::Bitcast(x) => {
-                let from = self.dtype(*x);
-                if !self.holds(from) || !self.holds(to) || from.size() != to.size() || from.size() < 4 {
-                    return None;
-                }
-                self.source(*x)?
-            }
-            Expr::Unary(op, x) => {
-                let dtype = self.dtype(*x);
-                let x = self.source(*x)?;
-                self.unary(*op, dtype, x)?
-            }
-            Expr::Binary(op, x, y) => {
-                let dtype = self.dtype(*x);
-                if !self.double
-                    && let (Some(index), Binary::ShiftRightLogical, Some(amount)) =
-                        (self.indices.get(x), op, self.known(*y))
-                    && amount.bits()[0] >= 32
-                    && self.below_two_to_32(index)
-                {
-                    self.indices.insert(result, Index::constant(0));
-                    return Some(None);
-                }
-                let amount = self.known(*y);
-                let x = self.source(*x)?;
-                match (op, amount) {
-                    (Binary::ShiftLeft | Binary::ShiftRightLogical | Binary::ShiftRightArithmetic, Some(amount)) => {
-                        self.shift_by(*op, dtype, x, amount.bits()[0])?
-                    }
-                    _ => {
-                        let y = self.source(*y)?;
-                        self.binary(*op, dtype, x, y)?
-                    }
-                }
-            }
-            Expr::Fma([x, y, z]) => {
-                let (x, y, z) = (self.source(*x)?, self.source(*y)?, self.source(*z)?);
-                self.put(opcode::fused(self.is_double(to)), [x, y, z], None)
-            }
-            Expr::Compare(op, x, y) => {
-                let dtype = self.dtype(*x);
-                let (x, y) = (self.source(*x)?, self.source(*y)?);
-                if dtype.is_float() {
-                    self.comparisons.insert(result, (*op, x, y));
-                }
-                self.compare(*op, dtype, x, y)?
-            }
-            Expr::Select { condition, on_true, on_false } => {
-                let dtype = self.dtype(*on_true);
-                let (x, y) = (self.source(*on_true)?, self.source(*on_false)?);
-                let comparison = self.comparisons.get(condition).copied();
-                let double = self.is_double(dtype);
-                match comparison {
-                    // The comparison that made the condition is dropped by the allocator if nothing else reads it.
-                    Some((Compare::Lt, p, q)) | Some((Compare::Gt, q, p)) if dtype.is_float() && (p, q) == (x, y) => {
-                        self.two(opcode::min(double), x, y)
-                    }
-                    Some((Compare::Lt, p, q)) | Some((Compare::Gt, q, p)) if dtype.is_float() && (q, p) == (x, y) => {
-                        self.two(opcode::max(double), x, y)
-                    }
-                    Some(_) | None => {
-                        let condition = self.source(*condition)?;
-                        self.select(dtype, condition, x, y)
-                    }
-                }
-            }
-            Expr::Rarely { condition, op, operand, otherwise } => {
-                let (condition, operand) = (self.source(*condition)?, self.source(*operand)?);
-                let otherwise = self.source(*otherwise)?;
-                self.call(
-                    Routine::UnaryLanes(*op, to),
-                    condition,
-                    [operand, Source::None],
-                    otherwise,
-                    self.is_double(to),
-                )
-            }
-            Expr::ReducePrecision { .. } | Expr::RegularizedIncompleteBeta(_) => return None,
-        };
-        Some(Some(source))
-    }
-
-    /// Whether an index is surely between 0 and 2^32: it is a position in the kernel's range, or a part of a loop over constants.
-    fn below_two_to_32(&self, index: &Index) -> bool {
-        let range = &self.kernel.range;
-        let limit = if self.l.begin == Index::reg(range.begin) && self.l.end == Index::reg(range.end) {
-            Some(range.extent as i64)
-        } else {
-            self.l.begin.as_constant().filter(|&begin| begin >= 0).and(self.l.end.as_constant())
-        };
-        let [(register, coefficient)] = index.terms[..] else { return false };
-        let last = |limit: i64| limit.checked_mul(coefficient)?.checked_add(index.constant);
-        register == self.l.variable
-            && coefficient > 0
-            && index.constant >= 0
-            && limit.and_then(last).is_some_and(|last| last < 1 << 32)
-    }
-
-    /// Whether an index has nothing that varies but the variable, so that its lanes are evenly spaced.
-    fn is_fixed(&self, index: &Index) -> bool {
-        index.terms.iter().all(|&(r, _)| r == self.l.variable || !self.varying.contains(&r))
-    }
-
-    /// `condition ? routine(operands) : otherwise`.
-    fn call(
-        &mut self,
-        routine: Routine,
-        condition: Source,
-        operands: [Source; 2],
-        otherwise: Source,
-        double: bool,
-    ) -> Source {
-        let routine = self.routines.iter().position(|r| *r == routine).unwrap_or_else(|| {
-            self.routines.push(routine);
-            self.routines.len() - 1
-        });
-        let result = self.value();
-        self.codes.push(Code::Rarely { result, condition, operands, otherwise, routine, double });
-        Source::Value(result)
-    }
-
-    /// A function that the machine has no instruction for, of all lanes.
-    fn called(&mut self, routine: Routine, operands: [Source; 2], double: bool) -> Source {
-        let always = self.constant([u64::MAX; 8]);
-        self.call(routine, always, operands, operands[0], double)
     }
 }
