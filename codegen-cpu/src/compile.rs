@@ -28,6 +28,8 @@ const LONG_KERNEL: usize = 8000;
 const LONG_SCHEDULE: usize = 64;
 /// Below this many instructions a second thread is not worth its start.
 const PARALLEL_FROM: usize = 300;
+/// Wide loops begin at multiples of a cache line, so that no constant vector lies across two.
+const WIDE_ALIGNMENT: usize = 64;
 
 /// Settings of [`compile`](crate::compile).
 #[derive(Clone, Copy, Debug)]
@@ -222,7 +224,7 @@ impl Compiler {
         let mut places = Vec::with_capacity(wide.len());
         let mut calls = Vec::new();
         for (i, wide_loop) in wide.iter().enumerate() {
-            code.resize(code.len().next_multiple_of(32), 0xcc);
+            code.resize(code.len().next_multiple_of(WIDE_ALIGNMENT), 0xcc);
             places.push(code.len() as Addend);
             for &(offset, routine) in &wide_loop.calls {
                 let offset = (code.len() + offset) as CodeOffset;
@@ -237,7 +239,13 @@ impl Compiler {
         calls.extend(
             compiled.buffer.relocs().iter().map(|reloc| call(reloc, id, &self.context.func, &routines, &places)),
         );
-        Ok(Compiled { code, alignment: (compiled.buffer.alignment as u64).max(32), calls, routines, text })
+        Ok(Compiled {
+            code,
+            alignment: (compiled.buffer.alignment as u64).max(WIDE_ALIGNMENT as u64),
+            calls,
+            routines,
+            text,
+        })
     }
 }
 

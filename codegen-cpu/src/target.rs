@@ -31,7 +31,7 @@ pub(crate) enum Level {
     Portable,
     /// 256 bits: AVX2, FMA and F16C.
     Avx2,
-    /// 512 bits: the parts F, BW, DQ and VL of AVX-512.
+    /// 512 bits: the parts F, BW, CD, DQ and VL of AVX-512.
     Avx512,
 }
 
@@ -47,6 +47,7 @@ impl Level {
                 is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
             let avx512 = is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512cd")
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("avx512vl");
             match (avx2, avx512) {
@@ -95,9 +96,35 @@ pub(crate) fn has_matrix_tiles() -> bool {
     })
 }
 
-/// Whether loops become code for vectors of 256 bits.
-pub(crate) fn has_wide_vectors() -> bool {
-    cfg!(all(target_arch = "x86_64", unix)) && level() >= Level::Avx2
+/// Vectors wider than those of Cranelift, for which there is a code generator here.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Wide {
+    /// 256 bits, 16 registers.
+    Avx2,
+    /// 512 bits, 32 registers and masks.
+    Avx512,
+}
+
+impl Wide {
+    /// Bytes of a register.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Wide::Avx2 => 32,
+            Wide::Avx512 => 64,
+        }
+    }
+}
+
+/// What inner loops become code for.
+pub(crate) fn wide_vectors() -> Option<Wide> {
+    if cfg!(not(all(target_arch = "x86_64", unix))) {
+        return None;
+    }
+    match level() {
+        Level::Portable => None,
+        Level::Avx2 => Some(Wide::Avx2),
+        Level::Avx512 => Some(Wide::Avx512),
+    }
 }
 
 fn build(effort: Effort) -> Result<OwnedTargetIsa, String> {

@@ -60,6 +60,10 @@ pub(crate) struct Fusion {
     pub transposes: HashMap<NodeId, TransposeOperand>,
     /// The loops over scalars and small arrays that are kernels.
     pub in_registers: HashSet<NodeId>,
+    /// For each node: whether something other than the kernels of its region may need a result in memory.
+    pub forced: Vec<bool>,
+    /// Whether kernels over the same rows become one.
+    pub joins_rows: bool,
 }
 
 /// A kernel, named by its first root, and the frame in which it computes a value.
@@ -133,6 +137,8 @@ pub(crate) fn fuse(graph: &Graph<'_>, options: &Options) -> Fusion {
         convs: fuser.convs,
         transposes: fuser.transposes,
         in_registers: fuser.in_registers,
+        forced: (0..count).map(|at| fuser.forced[at] || fuser.planned[at] || fuser.generated[at]).collect(),
+        joins_rows: options.fuse,
     }
 }
 

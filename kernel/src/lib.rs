@@ -25,11 +25,13 @@ mod assemble;
 mod fuse;
 mod graph;
 mod interpret;
+mod join;
 pub mod kir;
 mod lower;
 mod memory;
 mod narrow;
 mod nests;
+
 mod schedule;
 mod shapes;
 

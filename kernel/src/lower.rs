@@ -14,7 +14,7 @@ mod dynamic_slice;
 mod dynamic_update_slice;
 pub(crate) mod element;
 mod elementwise;
-mod finish;
+pub(crate) mod finish;
 mod gather;
 mod movement;
 mod pad;
@@ -38,6 +38,7 @@ use builder::{Builder, OpenLoop};
 use element::{Element, parts};
 
 /// A kernel and, for each parameter, the array it works on.
+#[derive(Clone)]
 pub(crate) struct Lowered {
     pub kernel: Kernel,
     pub args: Vec<ValueId>,

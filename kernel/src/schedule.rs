@@ -6,6 +6,7 @@ use rjax_ir::{Op, Result};
 
 use crate::fuse::{Fate, Fusion, Step};
 use crate::graph::{Graph, NodeId, RegionId, TOP, ValueId};
+use crate::join::join_rows;
 use crate::kir::{Access, Index, Inst, Kernel, KernelId, ParamId};
 use crate::lower::{self, Lowered};
 
@@ -55,6 +56,17 @@ pub(crate) enum Work {
     },
 }
 
+impl Work {
+    /// A launch of a kernel, which is added to those of the program.
+    pub fn launch(lowered: Lowered, kernels: &mut Vec<Kernel>) -> Work {
+        let access = lowered.kernel.shared_params().iter().map(|p| p.access).collect();
+        let in_place = in_place_pairs(&lowered.kernel);
+        let kernel = KernelId(kernels.len() as u32);
+        kernels.push(lowered.kernel);
+        Work::Launch { kernel, args: lowered.args, access, in_place }
+    }
+}
+
 /// All work, and the kernels it needs.
 pub(crate) struct Schedule {
     pub work: Vec<Work>,
@@ -64,14 +76,63 @@ pub(crate) struct Schedule {
 struct Scheduler<'a, 'p> {
     graph: &'a Graph<'p>,
     fusion: &'a Fusion,
+    /// One for each launch that was written, also for those that are no more.
     kernels: Vec<Kernel>,
-    numbers: HashMap<Kernel, KernelId>,
 }
 
 pub(crate) fn schedule(graph: &Graph<'_>, fusion: &Fusion) -> Result<Schedule> {
-    let mut scheduler = Scheduler { graph, fusion, kernels: vec![], numbers: HashMap::new() };
-    let work = scheduler.region(TOP)?;
-    Ok(Schedule { work, kernels: scheduler.kernels })
+    let mut scheduler = Scheduler { graph, fusion, kernels: vec![] };
+    let mut work = scheduler.region(TOP)?;
+    let mut written: Vec<_> = scheduler.kernels.into_iter().map(Some).collect();
+    let mut numbering = Numbering { kernels: vec![], numbers: HashMap::new(), known: HashMap::new() };
+    numbering.number(&mut work, &mut written);
+    Ok(Schedule { work, kernels: numbering.kernels })
+}
+
+/// Numbers for the kernels of launches, in the order of the schedule. Equal kernels are one.
+struct Numbering {
+    kernels: Vec<Kernel>,
+    numbers: HashMap<Kernel, KernelId>,
+    /// The numbers of kernels by their numbers before.
+    known: HashMap<KernelId, KernelId>,
+}
+
+impl Numbering {
+    fn number(&mut self, work: &mut [Work], written: &mut [Option<Kernel>]) {
+        for step in work {
+            match step {
+                Work::Launch { kernel, .. } | Work::Update { kernel, .. } => *kernel = self.of(*kernel, written),
+                Work::Cond { branches, .. } => branches.iter_mut().for_each(|branch| self.number(branch, written)),
+                Work::While { condition, body, .. } => {
+                    self.number(condition, written);
+                    self.number(body, written);
+                }
+                Work::Scan { body, .. } => self.number(body, written),
+                Work::Copy { .. }
+                | Work::Gemm(_)
+                | Work::Conv(_)
+                | Work::Transpose(_)
+                | Work::Sort(_)
+                | Work::TopK(_)
+                | Work::Library(_)
+                | Work::Print(_) => {}
+            }
+        }
+    }
+
+    fn of(&mut self, old: KernelId, written: &mut [Option<Kernel>]) -> KernelId {
+        if let Some(&known) = self.known.get(&old) {
+            return known;
+        }
+        let kernel = written[old.index()].take().expect("every launch was written once");
+        let next = KernelId(self.kernels.len() as u32);
+        let id = *self.numbers.entry(kernel.clone()).or_insert(next);
+        if id == next {
+            self.kernels.push(kernel);
+        }
+        self.known.insert(old, id);
+        id
+    }
 }
 
 impl Scheduler<'_, '_> {
@@ -94,6 +155,9 @@ impl Scheduler<'_, '_> {
                     }
                 }
             }
+        }
+        if self.fusion.joins_rows {
+            join_rows(self.graph, self.fusion, &mut work, &mut self.kernels);
         }
         Ok(work)
     }
@@ -155,25 +219,13 @@ impl Scheduler<'_, '_> {
             return Ok(Work::Copy { target, result });
         }
         let lowered = lower::own_step(self.graph, self.fusion, id).map_err(|e| e.at(node.location))?;
-        let args = lowered.args.clone();
-        Ok(Work::Update { kernel: self.number(lowered.kernel), args, target, result })
+        let kernel = KernelId(self.kernels.len() as u32);
+        self.kernels.push(lowered.kernel);
+        Ok(Work::Update { kernel, args: lowered.args, target, result })
     }
 
     fn launch(&mut self, lowered: Lowered) -> Work {
-        let access = lowered.kernel.shared_params().iter().map(|p| p.access).collect();
-        let in_place = in_place_pairs(&lowered.kernel);
-        Work::Launch { kernel: self.number(lowered.kernel), args: lowered.args, access, in_place }
-    }
-
-    /// Equal kernels are one.
-    fn number(&mut self, kernel: Kernel) -> KernelId {
-        if let Some(&id) = self.numbers.get(&kernel) {
-            return id;
-        }
-        let id = KernelId(self.kernels.len() as u32);
-        self.kernels.push(kernel.clone());
-        self.numbers.insert(kernel, id);
-        id
+        Work::launch(lowered, &mut self.kernels)
     }
 }
 

@@ -468,3 +468,80 @@ fn small_windows_leave_the_channels_a_vector_loop() {
         assert!(text.contains("for ") && text.contains(".. 16 vector {") && !text.contains(" if "), "{module}");
     }
 }
+
+const SOFTMAX: &str = "{ lambda ; a:f32[6,40]. let
+        m:f32[6] = reduce_max[axes=(1,)] a
+        n:f32[6,40] = broadcast_in_dim[broadcast_dimensions=(0,) shape=(6,40)] m
+        d:f32[6,40] = sub a n
+        e:f32[6,40] = exp d
+        s:f32[6] = reduce_sum[axes=(1,)] e
+        t:f32[6,40] = broadcast_in_dim[broadcast_dimensions=(0,) shape=(6,40)] s
+        y:f32[6,40] = div e t
+    in";
+
+#[test]
+fn kernels_over_the_same_rows_are_one() {
+    let module = planned(&format!("{SOFTMAX} (y,) }}"), &[]);
+    assert_eq!(module.launches(), 1, "{module}");
+    assert_eq!(module.arena_bytes, 0, "the exponentials of a row are the kernel's own\n{module}");
+    let locals: Vec<usize> =
+        module.kernels[0].params.iter().filter(|p| p.access == Access::Local).map(|p| p.len).collect();
+    assert_eq!(locals, [40], "{module}");
+}
+
+#[test]
+fn what_others_need_of_joined_rows_stays_in_memory() {
+    let module = planned(&format!("{SOFTMAX} (y, e) }}"), &[]);
+    assert_eq!(module.launches(), 1, "{module}");
+    assert!(module.kernels[0].params.iter().all(|p| p.access != Access::Local), "{module}");
+    // The exponentials also go into a matrix product, after the kernel.
+    let text = SOFTMAX.replace(
+        "    in",
+        "        p:f32[6,6] = dot_general[dimension_numbers=(([1], [1]), ([], [])) preferred_element_type=f32] e y
+    in",
+    );
+    let module = planned(&format!("{text} (p,) }}"), &[]);
+    assert_eq!(module.launches(), 2, "{module}");
+}
+
+#[test]
+fn rows_of_other_arrays_are_not_joined() {
+    // Each row of the result needs the sums of all rows.
+    let module = planned(
+        "{ lambda ; a:f32[40,40]. let
+            s:f32[40] = reduce_sum[axes=(1,)] a
+            b:f32[40,40] = broadcast_in_dim[broadcast_dimensions=(1,) shape=(40,40)] s
+            c:f32[40,40] = div a b
+            t:f32[40] = reduce_max[axes=(1,)] c
+        in (t,) }",
+        &[],
+    );
+    assert_eq!(module.launches(), 2, "{module}");
+}
+
+#[test]
+fn elements_and_rows_are_joined_where_rows_are_long() {
+    // The sums are of rows, the products are of elements, and both read the same rows.
+    let program = |columns: usize| {
+        format!(
+            "{{ lambda ; a:f32[6,{columns}] b:f32[6,{columns}]. let
+                s:f32[6] = reduce_sum[axes=(1,)] a
+                c:f32[6,{columns}] = mul a b
+            in (s, c) }}"
+        )
+    };
+    assert_eq!(planned(&program(300), &[]).launches(), 1);
+    assert_eq!(planned(&program(5), &[]).launches(), 2);
+}
+
+#[test]
+fn a_few_sums_for_each_of_many_pairs_are_a_reduction() {
+    let module = planned(
+        "{ lambda ; a:f32[70,20] b:f32[70,20]. let
+            c:f32[70,20] = mul a b
+            d:f32[70] = dot_general[dimension_numbers=(([1], [1]), ([0], [0])) preferred_element_type=f32] c b
+        in (d,) }",
+        &[],
+    );
+    assert_eq!((module.launches(), module.kernels.len()), (1, 1), "{module}");
+}

@@ -1,39 +1,43 @@
-//! Inner loops in vectors of 256 bits, for processors with AVX2 and FMA.
+//! Inner loops in vectors of 512 bits, for processors with AVX-512, or of 256 bits, for those with AVX2 and FMA.
 //!
 //! Cranelift has vectors of 128 bits only. So a loop whose iterations may run together is taken out of the kernel and becomes a function
 //! of its own, in machine code written here: `select` turns the body into vector instructions, `allocate` gives them registers, `encode`
 //! writes the bytes. The kernel calls it with the addresses of the loop's first elements and with the values that do not change in it.
 //!
 //! ```text
-//! argument: iterations, an address for each stream, 8 bytes for each invariant; after them room for 32 bytes a reduction
+//! argument: iterations, an address for each stream, 8 bytes for each invariant; after them room for a vector a reduction
 //! ```
 //!
-//! The loop touches exactly the elements that one iteration after another would touch: what is left after the last whole vector goes
-//! through the stack, element by element. Reductions end as one vector for each, whose lanes the kernel combines.
+//! The loop touches exactly the elements that one iteration after another would touch: what is left after the last whole vector is
+//! masked, or, with AVX2, goes through the stack, element by element. Reductions end as one vector for each, whose lanes the kernel combines.
 
 mod allocate;
 mod code;
 mod encode;
+mod memory;
+mod opcode;
 mod select;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::types::{I8, I32, I64};
+use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Value};
-use rjax_ir::{DType, Result};
-use rjax_kernel::kir::Loop;
+use rjax_ir::{Binary, DType, Result};
+use rjax_kernel::kir::{Loop, Reg};
 
-use self::allocate::{BASES, Frame, Pass, SAVED};
+use self::allocate::{BASES, FREE_BASES, Frame, Pass, TAIL, mask_number, partial_registers, saved_bytes};
 use self::code::Code;
-use self::encode::{Assembler, EQUAL, GREATER, LESS_OR_EQUAL, Operand, R11, RAX, RCX, RDI, RSP};
-use self::select::{Invariant, Selection, select};
+use self::encode::{Assembler, EQUAL, GREATER, LESS_OR_EQUAL, Label, NOT_EQUAL, Operand, R11, RAX, RCX, RDI, RSP};
+use self::opcode::{MOVE, MOVE_TO, avx2, avx512};
+use self::select::{Invariant, Selection, TAIL_MASKS, select};
 use super::Emitter;
 use super::vector::reduction;
 use crate::ops::Lanes;
 use crate::routines::Routine;
-use crate::target::has_wide_vectors;
+use crate::target::{Wide, wide_vectors};
 
-/// Loops of fewer iterations are not worth a call.
+/// Loops of fewer iterations, or of fewer instructions in all, are not worth a call.
 const LEAST_TRIP: i64 = 16;
+const LEAST_WORK: i64 = 128;
 
 /// The machine code of a loop.
 pub(crate) struct WideLoop {
@@ -54,10 +58,12 @@ impl Emitter<'_, '_, '_> {
         trip: Option<i64>,
         inits: &[Value],
     ) -> Result<bool> {
-        if !has_wide_vectors() || trip.is_some_and(|trip| trip < LEAST_TRIP) {
+        let Some(wide) = wide_vectors() else { return Ok(false) };
+        if trip.is_some_and(|trip| trip < LEAST_TRIP || trip * (l.body.len() as i64) < LEAST_WORK) {
             return Ok(false);
         }
-        let selected = [false, true].into_iter().find_map(|double| select(self.kernel, l, &self.constants, double));
+        let selected =
+            [false, true].into_iter().find_map(|double| select(self.kernel, l, &self.constants, wide, double));
         let Some(selection) = selected else { return Ok(false) };
         let after = self.ops.builder.create_block();
         for carry in &l.carried {
@@ -76,45 +82,35 @@ impl Emitter<'_, '_, '_> {
             self.inst(inst)?;
         }
         let fixed = 1 + selection.streams.len() + selection.invariants.len();
-        let slot = self.ops.stack_slot(8 * fixed + 32 * l.carried.len());
+        let vector = wide.bytes();
+        let slot = self.ops.stack_slot(8 * fixed + vector * l.carried.len());
         let count = self.ops.builder.ins().isub(end, begin);
         let mut words = vec![count];
         for stream in &selection.streams {
             let (address, offset) = self.address(stream.param, &stream.index);
             words.push(self.ops.builder.ins().iadd_imm_s(address, offset as i64));
         }
-        for invariant in &selection.invariants {
+        for (invariant, _) in &selection.invariants {
             words.push(match invariant {
                 Invariant::Index(index) => self.index(index),
-                Invariant::Register(register) if self.dtype(*register) == DType::Bool => {
-                    let value = self.value(*register);
-                    let wide = self.ops.builder.ins().uextend(I64, value);
-                    self.ops.builder.ins().ineg(wide)
-                }
-                Invariant::Register(register) => self.value(*register),
+                Invariant::Register(register) => self.invariant(*register),
             });
         }
         for (i, word) in words.into_iter().enumerate() {
             self.ops.builder.ins().stack_store(I64, word, slot, 8 * i as i32);
         }
         let argument = self.ops.builder.ins().stack_addr(I64, slot, 0);
-        let constant = |multiple: i64| trip.is_some_and(|trip| trip % multiple == 0);
-        let whole = constant(selection.lanes() as i64);
         let function = self.ops.callees.wide(self.ops.builder, self.wide.len() as u32);
-        self.wide.push(assemble(&selection, whole));
+        self.wide.push(assemble(&selection, trip));
         self.ops.builder.ins().call(function, &[argument]);
         let mut results = Vec::with_capacity(inits.len());
         for (i, (carry, &init)) in l.carried.iter().zip(inits).enumerate() {
-            let at = (8 * fixed + 32 * i) as i32;
-            results.push(self.combined_lanes(
-                l,
-                &selection,
-                argument,
-                at,
-                self.dtype(carry.register),
-                carry.next,
-                init,
-            ));
+            let op = reduction(l, carry.next).expect("selected: every carried value is a reduction");
+            let dtype = self.dtype(carry.register);
+            let at = (8 * fixed + vector * i) as i32;
+            let size = if selection.carried[i].1 { 8 } else { 4 };
+            let total = self.combined(op, dtype, argument, at, size, selection.lanes());
+            results.push(self.ops.binary(op, dtype, init, total));
         }
         let results: Vec<BlockArg> = results.into_iter().map(BlockArg::from).collect();
         self.ops.builder.ins().jump(after, &results);
@@ -123,130 +119,219 @@ impl Emitter<'_, '_, '_> {
         Ok(true)
     }
 
-    /// The lanes of a reduction, which the wide loop left in memory, combined with the value from before the loop.
-    fn combined_lanes(
-        &mut self,
-        l: &Loop,
-        selection: &Selection<'_>,
-        address: Value,
-        offset: i32,
-        dtype: DType,
-        next: rjax_kernel::kir::Reg,
-        init: Value,
-    ) -> Value {
-        debug_assert_eq!(self.ops.lanes, Lanes::One);
-        let op = reduction(l, next).expect("selected: every carried value is a reduction");
-        let (lanes, flags) = (selection.lanes(), MemFlagsData::trusted());
-        let size = 32 / lanes as i32;
-        let mut elements: Vec<Value> = (0..lanes as i32)
-            .map(|lane| {
-                let at = offset + size * lane;
-                if dtype != DType::Bool {
-                    let register = self.ops.register(dtype);
-                    return self.ops.builder.ins().load(register, flags, address, at);
-                }
-                let mask = self.ops.builder.ins().load(if size == 4 { I32 } else { I64 }, flags, address, at);
-                let byte = self.ops.builder.ins().ireduce(I8, mask);
-                self.ops.builder.ins().band_imm_s(byte, 1)
-            })
-            .collect();
-        while elements.len() > 1 {
-            let half = elements.len() / 2;
-            elements = (0..half).map(|i| self.ops.binary(op, dtype, elements[i], elements[i + half])).collect();
+    /// A value that does not change in the loop, as the loop is given it: `bool` as all bits.
+    fn invariant(&mut self, register: Reg) -> Value {
+        let value = self.value(register);
+        match self.dtype(register) {
+            DType::Bool => {
+                let wide = self.ops.builder.ins().uextend(I64, value);
+                self.ops.builder.ins().ineg(wide)
+            }
+            DType::I8 | DType::I16 => self.ops.builder.ins().sextend(I32, value),
+            DType::U8 | DType::U16 => self.ops.builder.ins().uextend(I32, value),
+            DType::I32
+            | DType::I64
+            | DType::U32
+            | DType::U64
+            | DType::F16
+            | DType::BF16
+            | DType::F32
+            | DType::F64
+            | DType::C64
+            | DType::C128
+            | DType::Narrow(_) => value,
         }
-        self.ops.binary(op, dtype, init, elements[0])
+    }
+
+    /// The lanes of a reduction, of `size` bytes each, which the wide loop left in memory, in one.
+    fn combined(&mut self, op: Binary, dtype: DType, address: Value, offset: i32, size: usize, lanes: usize) -> Value {
+        debug_assert_eq!(self.ops.lanes, Lanes::One);
+        // The stack slot is aligned to less than a vector.
+        let flags = MemFlagsData::new().with_notrap();
+        let pieces = if size == 4 { Lanes::Four } else { Lanes::Two };
+        let elements: Vec<Value> = if pieces.holds(dtype) {
+            // First as vectors of 128 bits.
+            self.ops.lanes = pieces;
+            let register = self.ops.register(dtype);
+            let vectors = (0..lanes / pieces.count())
+                .map(|i| self.ops.builder.ins().load(register, flags, address, offset + 16 * i as i32))
+                .collect();
+            let vector = self.halved(op, dtype, vectors);
+            let elements = (0..pieces.count()).map(|lane| self.ops.lane(dtype, vector, lane)).collect();
+            self.ops.lanes = Lanes::One;
+            elements
+        } else {
+            // Integers of 8 or 16 bits are the low bits of their lanes.
+            let register = self.ops.register(dtype);
+            (0..lanes)
+                .map(|lane| self.ops.builder.ins().load(register, flags, address, offset + (size * lane) as i32))
+                .collect()
+        };
+        self.halved(op, dtype, elements)
+    }
+
+    /// All values in one, each of the first half with one of the second.
+    fn halved(&mut self, op: Binary, dtype: DType, mut values: Vec<Value>) -> Value {
+        while values.len() > 1 {
+            let half = values.len() / 2;
+            values = (0..half).map(|i| self.ops.binary(op, dtype, values[i], values[i + half])).collect();
+        }
+        values[0]
     }
 }
 
-/// The function of a loop; `whole` says that nothing is left after whole vectors.
-fn assemble(selection: &Selection<'_>, whole: bool) -> WideLoop {
-    let lanes = selection.lanes();
-    let carried = selection.identities.len();
-    let partials = carried * selection.copies;
-    let mask = 32 * selection.invariants.len() as i32;
-    let saved = mask + 96;
-    let end = saved + if selection.routines.is_empty() { 0 } else { SAVED };
-    let mut frame = Frame { mask, bounce: mask + 32, rest: mask + 64, saved, end };
+/// The function of a loop, of `trip` iterations if that is known.
+fn assemble(selection: &Selection<'_>, trip: Option<i64>) -> WideLoop {
+    let (wide, lanes, copies) = (selection.wide, selection.lanes(), selection.copies);
+    let bytes = wide.bytes() as i32;
+    let masks = selection.carried.iter().flat_map(|&(mask, _)| std::iter::repeat_n(mask, copies));
+    let partials = partial_registers(wide, masks);
+    let mask = bytes * selection.invariants.len() as i32;
+    let saved = mask + 3 * bytes;
+    let end = saved + if selection.routines.is_empty() { 0 } else { saved_bytes(wide) };
+    let mut frame = Frame { mask, bounce: mask + bytes, rest: mask + 2 * bytes, saved, end };
     let limit = Operand::Base(RSP, frame.rest + 8);
-    let mut assembler = Assembler::default();
+    let mut assembler = Assembler::new(wide, lanes);
     let a = &mut assembler;
     a.bytes("push rbp; mov rbp, rsp", &[0x55, 0x48, 0x89, 0xe5]);
-    a.bytes("push rbx, r12, r13, r14, r15", &[0x53, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57]);
+    // The first bases are the caller's to save.
+    let saves = selection.streams.len() > FREE_BASES;
+    if saves {
+        a.bytes("push rbx, r12, r13, r14, r15", &[0x53, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57]);
+    }
     a.bytes("sub rsp, frame", &[0x48, 0x81, 0xec]);
     let frame_size = a.code.len();
     a.code.extend([0; 4]);
-    a.bytes("and rsp, -32", &[0x48, 0x83, 0xe4, 0xe0]);
+    match wide {
+        Wide::Avx2 => a.bytes("and rsp, -32", &[0x48, 0x83, 0xe4, 0xe0]),
+        Wide::Avx512 => a.bytes("and rsp, -64", &[0x48, 0x83, 0xe4, 0xc0]),
+    }
     let first_invariant = 8 * (1 + selection.streams.len() as i32);
-    for i in 0..selection.invariants.len() as i32 {
-        let broadcast = code::broadcast(selection.double);
+    for (i, &(_, double)) in (0..).zip(&selection.invariants) {
+        let broadcast = match wide {
+            Wide::Avx2 => avx2::broadcast(double),
+            Wide::Avx512 => opcode::spread(double).whole(),
+        };
         a.vector(broadcast, 0, 0, Operand::Base(RDI, first_invariant + 8 * i), None);
-        a.vector(code::MOVE_TO, 0, 0, Operand::Base(RSP, 32 * i), None);
+        a.vector(MOVE_TO, 0, 0, Operand::Base(RSP, bytes * i), None);
     }
     for (i, &base) in BASES.iter().enumerate().take(selection.streams.len()) {
         a.general("mov", &[0x8b], base, Operand::Base(RDI, 8 * (1 + i as i32)), &[]);
     }
-    for partial in 0..partials {
-        let identity = selection.identities[partial / selection.copies];
-        a.vector(code::MOVE, 15 - partial as u8, 0, Operand::Constant(identity), None);
+    for (partial, &register) in partials.iter().enumerate() {
+        let carry = partial / copies;
+        let identity = Operand::Constant(selection.identities[carry]);
+        if selection.carried[carry].0 {
+            a.vector(avx512::mask_load(selection.double), mask_number(register), 0, identity, None);
+        } else {
+            a.vector(MOVE, register, 0, identity, None);
+        }
     }
     a.bytes("xor ecx, ecx", &[0x31, 0xc9]);
 
     let mut rares = Vec::new();
     let mut pass = |assembler: &mut Assembler, frame: &mut Frame, codes: &[Code], tail: bool| {
-        Pass { assembler, frame, rares: &mut rares, partials, lanes, tail }.emit(codes);
+        let (rares, partials, by_element) = (&mut rares, &partials, tail && wide == Wide::Avx2);
+        Pass { assembler, frame, rares, partials, wide, lanes, by_element }.emit(codes);
     };
-    for (codes, step) in [(&selection.main, lanes * selection.copies), (&selection.single, lanes)] {
-        if codes.is_empty() {
+    if let Some((codes, streams)) = &selection.streaming {
+        let skip = assembler.label();
+        for &stream in streams {
+            assembler.general("mov", &[0x8b], RAX, Operand::Base(RDI, 8 * (1 + stream as i32)), &[]);
+            assembler.bytes("test al, vector - 1", &[0xa8, bytes as u8 - 1]);
+            assembler.jump_if(NOT_EQUAL, skip);
+        }
+        let after = begin_loop(&mut assembler, limit, lanes * copies);
+        pass(&mut assembler, &mut frame, codes, false);
+        end_loop(&mut assembler, limit, lanes * copies, after);
+        assembler.bytes("sfence", &[0x0f, 0xae, 0xf8]);
+        assembler.place(skip);
+    }
+    let mut rest = trip;
+    for (codes, step) in [(&selection.main, lanes * copies), (&selection.single, lanes)] {
+        if codes.is_empty() || rest.is_some_and(|rest| rest < step as i64) {
             continue;
         }
-        let (top, after) = (assembler.label(), assembler.label());
-        let bytes = (step as i32).to_le_bytes();
-        assembler.general("mov", &[0x8b], R11, Operand::Base(RDI, 0), &[]);
-        assembler.general("sub", &[0x81], 5, Operand::Register(R11), &bytes);
-        assembler.general("mov", &[0x89], R11, limit, &[]);
-        assembler.general("cmp", &[0x3b], RCX, Operand::Register(R11), &[]);
-        assembler.jump_if(GREATER, after);
-        assembler.place(top);
+        rest = rest.map(|rest| rest % step as i64);
+        let after = begin_loop(&mut assembler, limit, step);
         pass(&mut assembler, &mut frame, codes, false);
-        assembler.general("add", &[0x81], 0, Operand::Register(RCX), &bytes);
-        assembler.general("cmp", &[0x3b], RCX, limit, &[]);
-        assembler.jump_if(LESS_OR_EQUAL, top);
-        assembler.place(after);
+        end_loop(&mut assembler, limit, step, after);
     }
-    if !whole {
+    if rest != Some(0) {
         let done = assembler.label();
         assembler.general("mov", &[0x8b], RAX, Operand::Base(RDI, 0), &[]);
         assembler.general("sub", &[0x2b], RAX, Operand::Register(RCX), &[]);
         assembler.jump_if(EQUAL, done);
-        assembler.general("mov", &[0x89], RAX, Operand::Base(RSP, frame.rest), &[]);
-        if partials > 0 {
-            // The mask of r lanes begins r lanes before the end of the ones.
-            let size = (32 / lanes as i32).to_le_bytes();
-            assembler.general("imul", &[0x69], RAX, Operand::Register(RAX), &size);
-            assembler.general("lea", &[0x8d], R11, Operand::Constant(selection.ones), &[]);
-            assembler.general("sub", &[0x2b], R11, Operand::Register(RAX), &[]);
-            assembler.vector(code::MOVE, 0, 0, Operand::Base(R11, 32), None);
-            assembler.vector(code::MOVE_TO, 0, 0, Operand::Base(RSP, frame.mask), None);
+        let masks = Operand::Constant(TAIL_MASKS);
+        match wide {
+            Wide::Avx2 => {
+                assembler.general("mov", &[0x89], RAX, Operand::Base(RSP, frame.rest), &[]);
+                if !partials.is_empty() {
+                    // The mask of r lanes begins r lanes before the end of the ones.
+                    let size = (bytes / lanes as i32).to_le_bytes();
+                    assembler.general("imul", &[0x69], RAX, Operand::Register(RAX), &size);
+                    assembler.general("lea", &[0x8d], R11, masks, &[]);
+                    assembler.general("sub", &[0x2b], R11, Operand::Register(RAX), &[]);
+                    assembler.vector(MOVE, 0, 0, Operand::Base(R11, bytes), None);
+                    assembler.vector(MOVE_TO, 0, 0, Operand::Base(RSP, frame.mask), None);
+                }
+            }
+            Wide::Avx512 => {
+                // The mask of r lanes is word r of the table.
+                assembler.general("lea", &[0x8d], R11, masks, &[]);
+                assembler.general("add", &[0x03], R11, Operand::Register(RAX), &[]);
+                assembler.general("add", &[0x03], R11, Operand::Register(RAX), &[]);
+                assembler.vector(avx512::mask_load(false), TAIL, 0, Operand::Base(R11, 0), None);
+            }
         }
         pass(&mut assembler, &mut frame, &selection.tail, true);
         assembler.place(done);
     }
     pass(&mut assembler, &mut frame, &selection.combine, false);
     let results = first_invariant + 8 * selection.invariants.len() as i32;
-    for i in 0..carried {
-        let register = 15 - (i * selection.copies) as u8;
-        assembler.vector(code::MOVE_TO, register, 0, Operand::Base(RDI, results + 32 * i as i32), None);
+    for (i, &(is_mask, double)) in selection.carried.iter().enumerate() {
+        let mut register = partials[i * copies];
+        if is_mask {
+            let mask = Operand::Register(mask_number(register));
+            register = 0;
+            assembler.vector(avx512::spread_mask(double), register, 0, mask, None);
+        }
+        assembler.vector(MOVE_TO, register, 0, Operand::Base(RDI, results + bytes * i as i32), None);
     }
     assembler.bytes("vzeroupper", &[0xc5, 0xf8, 0x77]);
-    assembler.bytes("lea rsp, [rbp - 40]", &[0x48, 0x8d, 0x65, 0xd8]);
-    assembler.bytes("pop r15, r14, r13, r12, rbx", &[0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5b]);
+    if saves {
+        assembler.bytes("lea rsp, [rbp - 40]", &[0x48, 0x8d, 0x65, 0xd8]);
+        assembler.bytes("pop r15, r14, r13, r12, rbx", &[0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5b]);
+    } else {
+        assembler.bytes("mov rsp, rbp", &[0x48, 0x89, 0xec]);
+    }
     assembler.bytes("pop rbp; ret", &[0x5d, 0xc3]);
     let calls: Vec<(usize, Routine)> = rares
         .iter()
-        .flat_map(|rare| rare.emit(&mut assembler, &frame, selection.double))
+        .flat_map(|rare| rare.emit(&mut assembler, &frame, wide, lanes))
         .map(|(at, routine)| (at, selection.routines[routine]))
         .collect();
-    assembler.code[frame_size..frame_size + 4].copy_from_slice(&(frame.end + 32).to_le_bytes());
+    let size = frame.end + bytes;
+    assembler.code[frame_size..frame_size + 4].copy_from_slice(&size.to_le_bytes());
     let (code, text) = assembler.finish(&selection.constants);
     WideLoop { code, text, calls }
+}
+
+/// Begins a loop that runs while `step` iterations are left. Gives where it begins and ends.
+fn begin_loop(assembler: &mut Assembler, limit: Operand, step: usize) -> (Label, Label) {
+    let (top, after) = (assembler.label(), assembler.label());
+    assembler.general("mov", &[0x8b], R11, Operand::Base(RDI, 0), &[]);
+    assembler.general("sub", &[0x81], 5, Operand::Register(R11), &(step as i32).to_le_bytes());
+    assembler.general("mov", &[0x89], R11, limit, &[]);
+    assembler.general("cmp", &[0x3b], RCX, Operand::Register(R11), &[]);
+    assembler.jump_if(GREATER, after);
+    assembler.place(top);
+    (top, after)
+}
+
+fn end_loop(assembler: &mut Assembler, limit: Operand, step: usize, (top, after): (Label, Label)) {
+    assembler.general("add", &[0x81], 0, Operand::Register(RCX), &(step as i32).to_le_bytes());
+    assembler.general("cmp", &[0x3b], RCX, limit, &[]);
+    assembler.jump_if(LESS_OR_EQUAL, top);
+    assembler.place(after);
 }

@@ -3,6 +3,9 @@
 //! Keys become unsigned integers that compare as the elements sort; a line is then a sort of integers together with
 //! their positions, and every operand is gathered by those.
 
+mod digits;
+mod values;
+
 use std::cell::RefCell;
 
 use half::{bf16, f16};
@@ -15,10 +18,19 @@ const RADIX_FROM: usize = 512;
 /// How many elements one part of the work has at least.
 const PART: usize = 1024;
 
+/// How many elements of a line one part of the work moves.
+const MOVED_PART: usize = 1 << 15;
+
 /// An element whose order is that of an unsigned integer.
 trait Key: Copy {
     /// NaN of any sign is greatest, -0 equals 0.
     fn rank(self) -> u64;
+    /// The element of a rank, if it is the only one.
+    fn of_rank(rank: u64) -> Self;
+    /// Whether other elements have the same rank, which their order in the line tells apart.
+    fn shares_rank(self) -> bool {
+        false
+    }
     /// As the total order of IEEE 754 has it: -NaN < -inf < -0 < 0 < inf < NaN.
     fn total_rank(self) -> u64 {
         self.rank()
@@ -31,6 +43,9 @@ macro_rules! unsigned_keys {
             fn rank(self) -> u64 {
                 self as u64
             }
+            fn of_rank(rank: u64) -> $T {
+                rank as $T
+            }
         }
     )*};
 }
@@ -42,6 +57,9 @@ macro_rules! signed_keys {
             fn rank(self) -> u64 {
                 // Adding the least value's magnitude maps the range to that of the unsigned type.
                 (self as $U ^ (1 << (<$T>::BITS - 1))) as u64
+            }
+            fn of_rank(rank: u64) -> $T {
+                (rank as $U ^ (1 << (<$T>::BITS - 1))) as $T
             }
         }
     )*};
@@ -59,6 +77,14 @@ macro_rules! float_keys {
                 let bits = if self == $zero { 0 } else { self.to_bits() };
                 // Positive numbers order as their bits do, negative ones the other way round.
                 (if bits & SIGN == 0 { bits | SIGN } else { !bits }) as u64
+            }
+            fn of_rank(rank: u64) -> $T {
+                const SIGN: $U = 1 << (<$U>::BITS - 1);
+                let bits = rank as $U;
+                <$T>::from_bits(if bits & SIGN == 0 { !bits } else { bits ^ SIGN })
+            }
+            fn shares_rank(self) -> bool {
+                self.is_nan() || self == $zero && self.is_sign_negative()
             }
             fn total_rank(self) -> u64 {
                 const SIGN: $U = 1 << (<$U>::BITS - 1);
@@ -124,6 +150,9 @@ struct Scratch {
     /// Rank in the upper half, position in the lower one.
     packed: Vec<u64>,
     other: Vec<u64>,
+    /// The ranks of a line that is sorted without its positions.
+    values: Vec<u32>,
+    other_values: Vec<u32>,
     order: Vec<u32>,
     line: Vec<u8>,
 }
@@ -139,6 +168,7 @@ thread_local! {
 pub(super) unsafe extern "C" fn sort(task: &kir::Sort, pointers: *const *mut u8) {
     let count = task.operands.len();
     let pointers = pointers as usize;
+    let short_key = values::has_short_key(task);
     let sort_lines = |begin: usize, end: usize| {
         SCRATCH.with_borrow_mut(|scratch| {
             for line in begin..end {
@@ -147,10 +177,21 @@ pub(super) unsafe extern "C" fn sort(task: &kir::Sort, pointers: *const *mut u8)
                 unsafe {
                     let at =
                         |slot: usize, dtype: DType| (*(pointers as *const *mut u8).add(slot)).add(first * dtype.size());
-                    order_line(task, scratch, |key| at(key, task.operands[key].dtype));
+                    let key = task.operands[0].dtype;
+                    if short_key && count == 1 && values::sort_line(task, at(0, key), at(1, key), scratch) {
+                        continue;
+                    }
+                    let same = order_line(task, scratch, |key| at(key, task.operands[key].dtype));
                     for (i, operand) in task.operands.iter().enumerate() {
                         let (source, destination) = (at(i, operand.dtype), at(count + i, operand.dtype));
-                        permute(operand.dtype.size(), task.inner, source, destination, scratch);
+                        if i == 0 && same {
+                            let ranks = scratch.packed.iter().map(|&entry| (entry >> 32) as u32);
+                            values::write(task, destination, ranks);
+                        } else if values::counts_up(task, operand.dtype, source) {
+                            values::write_order(task, destination, &scratch.order);
+                        } else {
+                            permute(operand.dtype.size(), task.inner, source, destination, scratch);
+                        }
                     }
                 }
             }
@@ -159,28 +200,19 @@ pub(super) unsafe extern "C" fn sort(task: &kir::Sort, pointers: *const *mut u8)
     parallel_for(task.outer * task.inner, PART.div_ceil(task.extent.max(1)), &sort_lines);
 }
 
-/// Leaves the sorted positions of a line in `scratch.order`.
+/// Leaves the sorted positions of a line in `scratch.order`. Says whether the sorted ranks are in `scratch.packed` and elements of one
+/// rank are the same.
 ///
 /// # Safety
 /// `key` gives the first element of the line of each key.
-unsafe fn order_line(task: &kir::Sort, scratch: &mut Scratch, key: impl Fn(usize) -> *const u8) {
+unsafe fn order_line(task: &kir::Sort, scratch: &mut Scratch, key: impl Fn(usize) -> *const u8) -> bool {
     let extent = task.extent;
-    let first = task.operands[0].dtype;
     scratch.order.clear();
-    if task.num_keys == 1 && !first.is_complex() && first.size() <= 4 {
-        scratch.packed.clear();
-        let packed = &mut scratch.packed;
+    if values::has_short_key(task) {
         // SAFETY: the line has `extent` elements, `inner` apart.
-        unsafe {
-            ranks::<false>(first, key(0), task.inner, extent, |rank| packed.push(rank << 32 | packed.len() as u64))
-        };
-        if extent < RADIX_FROM {
-            packed.sort_unstable();
-        } else {
-            sort_by_digits(packed, &mut scratch.other, first.bits() as u32);
-        }
-        scratch.order.extend(packed.iter().map(|&entry| entry as u32));
-        return;
+        let shared = unsafe { values::pack_line(task, key(0), scratch) };
+        scratch.order.extend(scratch.packed.iter().map(|&entry| entry as u32));
+        return !shared;
     }
     scratch.ranks.clear();
     let mut columns = 0;
@@ -204,31 +236,7 @@ unsafe fn order_line(task: &kir::Sort, scratch: &mut Scratch, key: impl Fn(usize
         // The position decides between equals, which makes the sort stable.
         ranks(a).cmp(ranks(b)).then(a.cmp(&b))
     });
-}
-
-/// Sorts packed entries by the `bits` low bits of their ranks, a byte at a time, keeping the order of equals.
-fn sort_by_digits(packed: &mut Vec<u64>, other: &mut Vec<u64>, bits: u32) {
-    other.clear();
-    other.resize(packed.len(), 0);
-    for digit in 0..bits.div_ceil(8) {
-        let shift = 32 + 8 * digit;
-        let of = |entry: u64| (entry >> shift) as usize & 0xff;
-        let mut ends = [0usize; 256];
-        packed.iter().for_each(|&entry| ends[of(entry)] += 1);
-        if ends.contains(&packed.len()) {
-            continue;
-        }
-        let mut next = [0usize; 256];
-        for value in 1..256 {
-            next[value] = next[value - 1] + ends[value - 1];
-        }
-        for &entry in packed.iter() {
-            let place = &mut next[of(entry)];
-            other[*place] = entry;
-            *place += 1;
-        }
-        std::mem::swap(packed, other);
-    }
+    false
 }
 
 /// Writes the line's elements in the order of `scratch.order`.
@@ -237,6 +245,19 @@ fn sort_by_digits(packed: &mut Vec<u64>, other: &mut Vec<u64>, bits: u32) {
 /// Both lines have as many elements as `order`, of `size` bytes and `stride` apart; they are the same or do not overlap.
 unsafe fn permute(size: usize, stride: usize, source: *const u8, destination: *mut u8, scratch: &mut Scratch) {
     unsafe fn fixed<const SIZE: usize>(stride: usize, source: *const u8, destination: *mut u8, scratch: &mut Scratch) {
+        if source != destination.cast_const() {
+            let (order, from, to) = (&scratch.order, source as usize, destination as usize);
+            parallel_for(order.len(), MOVED_PART, &|begin, end| {
+                for (i, &position) in order.iter().enumerate().take(end).skip(begin) {
+                    // SAFETY: both elements are in their lines, and no two positions write the same one.
+                    unsafe {
+                        let element = (from as *const u8).add(position as usize * stride * SIZE);
+                        (to as *mut u8).add(i * stride * SIZE).copy_from_nonoverlapping(element, SIZE);
+                    }
+                }
+            });
+            return;
+        }
         scratch.line.clear();
         for &position in &scratch.order {
             // SAFETY: the position is in the line.

@@ -12,6 +12,8 @@ const BLOCK: usize = 128;
 const TILE: usize = 16;
 /// How many elements one part of the work has at least.
 const PART: usize = 1 << 15;
+/// Results from this size on are written past the caches: they would not be there any more when they are read.
+const STREAMING_BYTES: usize = 32 << 20;
 
 /// Writes the elements of the source in the order that `task` says.
 ///
@@ -63,6 +65,9 @@ unsafe fn planes<T: Copy>(axes: &[TransposeAxis], source: *const T, out: *mut T)
     let wide = columns.extent.div_ceil(BLOCK);
     let count: usize = outer.iter().map(|&axis| axes[axis].extent).product::<usize>() * tall * wide;
     let each = rows.extent.min(BLOCK) * columns.extent.min(BLOCK);
+    let bytes = axes.iter().map(|axis| axis.extent).product::<usize>() * size_of::<T>();
+    // Rows of whole tiles are cache lines.
+    let streams = bytes >= STREAMING_BYTES && out.cast::<u8>().align_offset(64) == 0 && row_stride.is_multiple_of(TILE);
     let (source, out) = (source as usize, out as usize);
     parallel_for(count, PART.div_ceil(each), &|begin, end| {
         for block in begin..end {
@@ -81,8 +86,12 @@ unsafe fn planes<T: Copy>(axes: &[TransposeAxis], source: *const T, out: *mut T)
             // SAFETY: the block lies in both arrays.
             unsafe {
                 let (source, out) = ((source as *const T).add(from), (out as *mut T).add(to));
-                tiles(source, columns.stride, out, row_stride, height, width);
+                tiles(source, columns.stride, out, row_stride, (height, width), streams && to.is_multiple_of(TILE));
             }
+        }
+        #[cfg(target_arch = "x86_64")]
+        if streams {
+            x86::finish_streams();
         }
     });
 }
@@ -97,17 +106,18 @@ fn offset(axes: &[TransposeAxis], mut place: usize, stride: impl Fn(usize) -> us
     sum
 }
 
-/// `out[i * out_stride + j] = source[i + j * source_stride]` for `i < height`, `j < width`.
+/// `out[i * out_stride + j] = source[i + j * source_stride]` for `i < height`, `j < width`, where `streams` says that whole tiles had better be
+/// written past the caches.
 ///
 /// # Safety
-/// All these elements are valid.
+/// All these elements are valid, and rows of whole tiles are aligned to their size where `streams`.
 unsafe fn tiles<T: Copy>(
     source: *const T,
     source_stride: usize,
     out: *mut T,
     out_stride: usize,
-    height: usize,
-    width: usize,
+    (height, width): (usize, usize),
+    streams: bool,
 ) {
     for i in (0..height).step_by(TILE) {
         for j in (0..width).step_by(TILE) {
@@ -117,7 +127,11 @@ unsafe fn tiles<T: Copy>(
                 let (from, to) = (source.add(i + j * source_stride), out.add(i * out_stride + j));
                 #[cfg(target_arch = "x86_64")]
                 if size_of::<T>() == 4 && rows == TILE && columns == TILE && is_x86_feature_detected!("avx512f") {
-                    x86::tile(from.cast(), source_stride, to.cast(), out_stride);
+                    if streams {
+                        x86::tile::<true>(from.cast(), source_stride, to.cast(), out_stride);
+                    } else {
+                        x86::tile::<false>(from.cast(), source_stride, to.cast(), out_stride);
+                    }
                     continue;
                 }
                 for row in 0..rows {
@@ -134,12 +148,23 @@ unsafe fn tiles<T: Copy>(
 mod x86 {
     use std::arch::x86_64::*;
 
+    /// Waits until what was written past the caches can be seen by other threads.
+    pub(super) fn finish_streams() {
+        // SAFETY: every x86-64 processor has SSE.
+        unsafe { _mm_sfence() };
+    }
+
     /// Transposes 16 x 16 words: pairs, fours, and quarters of registers trade places in turn.
     ///
     /// # Safety
-    /// The processor has AVX-512F, and all elements are valid.
+    /// The processor has AVX-512F, and all elements are valid; where `STREAMS`, rows of the result are aligned to 64 bytes.
     #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn tile(source: *const f32, source_stride: usize, out: *mut f32, out_stride: usize) {
+    pub(super) unsafe fn tile<const STREAMS: bool>(
+        source: *const f32,
+        source_stride: usize,
+        out: *mut f32,
+        out_stride: usize,
+    ) {
         // SAFETY: rows of the tile are valid for 16 elements.
         let rows: [__m512; 16] = std::array::from_fn(|i| unsafe { _mm512_loadu_ps(source.add(i * source_stride)) });
         let pairs: [__m512; 16] = std::array::from_fn(|i| {
@@ -164,8 +189,11 @@ mod x86 {
                 _mm512_shuffle_f32x4::<0xdd>(odd_ab, odd_cd),
             ];
             for (quarter, row) in quarters.into_iter().enumerate() {
-                // SAFETY: the row is valid for 16 elements.
-                unsafe { _mm512_storeu_ps(out.add((4 * quarter + column) * out_stride), row) };
+                // SAFETY: the row is valid for 16 elements, and aligned where that is asked for.
+                unsafe {
+                    let to = out.add((4 * quarter + column) * out_stride);
+                    if STREAMS { _mm512_stream_ps(to, row) } else { _mm512_storeu_ps(to, row) }
+                }
             }
         }
     }

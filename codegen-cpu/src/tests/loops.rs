@@ -17,8 +17,8 @@ fn numbers(dtype: DType, len: usize) -> Tensor {
 /// Sums (or other folds) of rows: `out[i] = fold of x[i, j] over j < columns`, exact for the values used.
 #[test]
 fn reductions_of_every_length() {
-    for dtype in [DType::F32, DType::F64, DType::I32, DType::U32, DType::I64, DType::Bool] {
-        for op in [Binary::Add, Binary::Max, Binary::Min, Binary::Xor] {
+    for dtype in [DType::F32, DType::F64, DType::I8, DType::U16, DType::I32, DType::U32, DType::I64, DType::Bool] {
+        for op in [Binary::Add, Binary::Max, Binary::Min, Binary::Xor, Binary::And] {
             if !op.accepts().contains(dtype) {
                 continue;
             }

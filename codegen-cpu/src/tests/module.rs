@@ -224,6 +224,41 @@ fn routines() {
 }
 
 /// Stable sorts of every dtype and length by one or two keys, against the interpreter's order.
+/// Long lines are cut into parts; those without zeros of both signs and NaN are sorted without their positions.
+#[test]
+fn sorts_of_one_array() {
+    for dtype in DType::ALL.into_iter().filter(|dtype| !dtype.is_complex()) {
+        for (extent, special) in [(0, false), (1, false), (40, false), (700, false), (700, true), (300_000, false)] {
+            let element = |i: usize| match i % 97 {
+                0 if special && dtype.is_float() => Scalar::from_f64(dtype, f64::NAN),
+                1 if special && dtype.is_float() => Scalar::from_f64(dtype, -0.0),
+                2 if dtype.is_float() => Scalar::from_f64(dtype, f64::NEG_INFINITY),
+                _ if dtype == DType::Bool => Scalar::new(i % 3 == 0),
+                _ => Scalar::from_f64(dtype, ((i * 7919) % 65_521) as f64 * 0.37 - 9000.0),
+            };
+            let x = super::tensor(dtype, (0..extent).map(element));
+            let module = Module {
+                inputs: vec![Aval::new(dtype, [extent])],
+                outputs: vec![Aval::new(dtype, [extent])],
+                results: vec![BufferId(1)],
+                buffers: vec![buffer(dtype, extent, Space::Input(0)), buffer(dtype, extent, Space::Output(0))],
+                body: vec![Stmt::Sort(Sort {
+                    outer: 1,
+                    extent,
+                    inner: 1,
+                    num_keys: 1,
+                    operands: vec![SortOperand { dtype, source: whole(0), destination: whole(1) }],
+                })],
+                ..Module::default()
+            };
+            let found = build(&module).call(std::slice::from_ref(&x)).expect("fits").remove(0);
+            let sort = rjax_ir::Sort { axis: 0, stable: true, num_keys: 1 };
+            let expected = rjax_ir::eval_op(&rjax_ir::Op::Sort(sort), &[x]).expect("accepted").remove(0);
+            assert!(found.bits_equal(&expected), "{extent} {dtype}");
+        }
+    }
+}
+
 #[test]
 fn sorts() {
     for dtype in DType::ALL {

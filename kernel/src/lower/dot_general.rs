@@ -11,6 +11,10 @@ use crate::graph::{Graph, NodeId, Source, ValueId};
 use crate::kir::{GemmAxis, Index, Order};
 use crate::shapes::reshape_strides;
 
+/// So few results are a reduction rather than a matrix product, for so many pairs of operands.
+const FEW_SUMS: usize = 4;
+const MANY_PAIRS: usize = 64;
+
 /// An array in memory seen through strides, in elements.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Strided {
@@ -91,6 +95,12 @@ pub(crate) fn gemm_operands(graph: &Graph<'_>, id: NodeId) -> Option<GemmOperand
         .collect();
     let mut batch = join(batch);
     let (m, n) = (take_longest(join(rows), &mut batch), take_longest(join(columns), &mut batch));
+    // A few sums for each of many pairs of operands use hardly anything twice: loops do that as well, and fuse with what is around.
+    let own = |axis: &GemmAxis| axis.lhs != 0 && axis.rhs != 0;
+    let pairs: usize = batch.iter().filter(|axis| own(axis)).map(|axis| axis.extent).product();
+    if m.extent * n.extent <= FEW_SUMS && pairs >= MANY_PAIRS {
+        return None;
+    }
     Some(GemmOperands { lhs, rhs, batch, m, n, k })
 }
 

@@ -26,6 +26,20 @@ pub(super) fn finish(kernel: &mut Kernel) {
     renumber(kernel);
 }
 
+/// The last passes over a kernel that was made of finished ones.
+pub(crate) fn tidy(kernel: &mut Kernel) {
+    let mut body = std::mem::take(&mut kernel.body);
+    copies::share(&mut body, kernel);
+    if let Some(Inst::Loop(rows)) = body.last_mut() {
+        copies::share(&mut rows.body, kernel);
+        merge::merge_reductions(&mut rows.body, kernel);
+    }
+    remove_dead(&mut body, &mut HashSet::new());
+    mark(&mut body);
+    kernel.body = body;
+    renumber(kernel);
+}
+
 /// Removes what no store needs. `used` holds the registers that are read later.
 fn remove_dead(insts: &mut Vec<Inst>, used: &mut HashSet<Reg>) {
     let mut kept = Vec::with_capacity(insts.len());
@@ -140,7 +154,7 @@ fn join(outer: &mut Loop, kernel: &mut Kernel) -> bool {
     true
 }
 
-fn visit(insts: &[Inst], f: &mut dyn FnMut(&Inst)) {
+pub(crate) fn visit(insts: &[Inst], f: &mut dyn FnMut(&Inst)) {
     for inst in insts {
         f(inst);
         for block in inst.blocks() {
@@ -149,7 +163,7 @@ fn visit(insts: &[Inst], f: &mut dyn FnMut(&Inst)) {
     }
 }
 
-fn visit_mut(insts: &mut [Inst], f: &mut dyn FnMut(&mut Inst)) {
+pub(crate) fn visit_mut(insts: &mut [Inst], f: &mut dyn FnMut(&mut Inst)) {
     for inst in insts {
         f(inst);
         for block in inst.blocks_mut() {
@@ -161,6 +175,8 @@ fn visit_mut(insts: &mut [Inst], f: &mut dyn FnMut(&mut Inst)) {
 /// How many terms of a floating-point sum are added one by one. Longer sums are sums of such blocks, in several levels, so that
 /// the rounding error grows with the logarithm of the length.
 pub(super) const BLOCK: i64 = 256;
+/// Sums of up to so many terms that a generator keeps in at least eight partial sums are short enough as they are.
+const SHORT_VECTOR_SUM: i64 = 4096;
 
 fn block_sums(insts: &mut Vec<Inst>, kernel: &mut Kernel) {
     for inst in insts {
@@ -229,7 +245,8 @@ fn register(kernel: &mut Kernel, dtype: DType) -> Reg {
 /// Splits a long sum into a sum of blocks, and that again while it is long.
 fn block_sum(sum: &mut Loop, kernel: &mut Kernel) {
     let (Some(0), Some(extent)) = (sum.begin.as_constant(), sum.end.as_constant()) else { return };
-    if extent <= 2 * BLOCK {
+    let short = if sum.independent_order() == Order::VectorReduce { SHORT_VECTOR_SUM } else { 2 * BLOCK };
+    if extent <= short {
         return;
     }
     let blocks = (extent as u64).div_ceil(BLOCK as u64) as i64;

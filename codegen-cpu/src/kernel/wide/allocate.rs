@@ -6,12 +6,47 @@
 
 use std::collections::HashMap;
 
-use super::code::{self, Code, Place, Source, Value};
-use super::encode::{Assembler, Form, Gpr, LESS_OR_EQUAL, Label, NOT_EQUAL, Opcode, Operand, R11, RAX, RCX, RDI, RSP};
-use super::select::{MASK, is_reversed};
+use super::code::{Code, Source, Value, live};
+use super::encode::{Assembler, Gpr, Label, Masking, NOT_EQUAL, Operand, R11, RAX, RCX, RDI, RSI, RSP};
+use super::opcode::{self, Form, MOVE, MOVE_TO, Opcode, avx2, avx512};
+use crate::target::Wide;
 
-/// The registers that hold the addresses of the first streams; others are fetched into rax.
-pub(super) const BASES: [Gpr; 10] = [6, 2, 8, 9, 10, 3, 12, 13, 14, 15];
+/// The registers that hold the addresses of the first streams; others are fetched into r11.
+pub(super) const BASES: [Gpr; 10] = [RSI, 2, 8, 9, 10, 3, 12, 13, 14, 15];
+/// How many of them a function may change.
+pub(super) const FREE_BASES: usize = 5;
+
+/// Mask registers have numbers from here on, vector registers those below.
+const MASKS: u8 = 32;
+/// Mask registers for values. The last one has the lanes of the tail.
+const VALUE_MASKS: std::ops::Range<u8> = MASKS + 1..MASKS + 7;
+pub(super) const TAIL: u8 = 7;
+
+/// The register of each partial result, from the last ones down.
+pub(super) fn partial_registers(wide: Wide, masks: impl IntoIterator<Item = bool>) -> Vec<u8> {
+    let (mut vector, mut mask) = (vectors(wide), VALUE_MASKS.end);
+    masks
+        .into_iter()
+        .map(|is_mask| {
+            let next = if is_mask { &mut mask } else { &mut vector };
+            *next -= 1;
+            *next
+        })
+        .collect()
+}
+
+/// The mask register that a register number stands for.
+pub(super) fn mask_number(register: u8) -> u8 {
+    register - MASKS
+}
+
+/// How many vector registers there are.
+fn vectors(wide: Wide) -> u8 {
+    match wide {
+        Wide::Avx2 => 16,
+        Wide::Avx512 => 32,
+    }
+}
 
 /// Where things are in the frame, in bytes from its start. Below are values from outside, above spilled ones.
 pub(super) struct Frame {
@@ -20,14 +55,23 @@ pub(super) struct Frame {
     pub(super) bounce: i32,
     /// How many elements the tail has.
     pub(super) rest: i32,
-    /// All vector registers while a routine runs, then the general ones, then its operand.
+    /// All vector registers while a routine runs, then the masks and the general ones, then its operands.
     pub(super) saved: i32,
     pub(super) end: i32,
 }
 
-const SAVED_GENERAL: i32 = 16 * 32;
-const OPERAND: i32 = SAVED_GENERAL + 64;
-pub(super) const SAVED: i32 = OPERAND + 32;
+/// Bytes of [`Frame::saved`].
+pub(super) fn saved_bytes(wide: Wide) -> i32 {
+    saved_operand(wide, 2)
+}
+
+fn saved_masks(wide: Wide) -> i32 {
+    vectors(wide) as i32 * wide.bytes() as i32
+}
+
+fn saved_operand(wide: Wide, operand: i32) -> i32 {
+    saved_masks(wide) + 8 * 8 + 8 * 8 + operand * wide.bytes() as i32
+}
 
 /// A branch to a routine, emitted after everything else.
 pub(super) struct Rare {
@@ -35,8 +79,9 @@ pub(super) struct Rare {
     back: Label,
     result: u8,
     condition: u8,
-    operand: u8,
+    operands: [Option<u8>; 2],
     routine: usize,
+    double: bool,
 }
 
 /// What emitting a pass needs to know and changes.
@@ -44,11 +89,12 @@ pub(super) struct Pass<'a> {
     pub(super) assembler: &'a mut Assembler,
     pub(super) frame: &'a mut Frame,
     pub(super) rares: &'a mut Vec<Rare>,
-    /// How many registers, the last ones, are partial results.
-    pub(super) partials: usize,
+    /// The registers of the partial results.
+    pub(super) partials: &'a [u8],
+    pub(super) wide: Wide,
     pub(super) lanes: usize,
-    /// Whether the pass is over less than a vector, so that memory is accessed element by element.
-    pub(super) tail: bool,
+    /// Whether memory is accessed element by element, because the pass is over less than a vector and there are no masks.
+    pub(super) by_element: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -57,54 +103,25 @@ struct Home {
     slot: Option<i32>,
 }
 
-struct State<'p, 'a> {
-    pass: &'p mut Pass<'a>,
+/// Registers that the instruction at hand reads, and those of them that are free after it.
+#[derive(Default)]
+pub(super) struct Held {
+    busy: Vec<u8>,
+    temporary: Vec<u8>,
+}
+
+pub(super) struct State<'p, 'a> {
+    pub(super) pass: &'p mut Pass<'a>,
     homes: HashMap<Value, Home>,
     /// The positions at which each value is read, last first.
     uses: HashMap<Value, Vec<usize>>,
     free: Vec<u8>,
     /// What is in each register.
-    inside: [Option<Value>; 16],
+    inside: [Option<Value>; 40],
     slots: Vec<i32>,
     /// Slots that the instruction at hand may still read.
     ending: Vec<i32>,
     position: usize,
-}
-
-fn reads(code: &Code) -> [Source; 3] {
-    match code {
-        Code::Vector { sources, .. } | Code::Accumulate { sources, .. } => *sources,
-        Code::Load { .. } | Code::Ramp { .. } => [Source::None; 3],
-        Code::Store { value, .. } => [*value, Source::None, Source::None],
-        Code::Rarely { condition, operand, otherwise, .. } => [*condition, *operand, *otherwise],
-    }
-}
-
-fn result(code: &Code) -> Option<Value> {
-    match code {
-        Code::Vector { result, .. }
-        | Code::Load { result, .. }
-        | Code::Ramp { result, .. }
-        | Code::Rarely { result, .. } => Some(*result),
-        Code::Accumulate { .. } | Code::Store { .. } => None,
-    }
-}
-
-/// The instructions whose results are used.
-fn live(codes: &[Code]) -> Vec<Code> {
-    let mut needed = std::collections::HashSet::new();
-    let mut kept = Vec::with_capacity(codes.len());
-    for code in codes.iter().rev() {
-        if result(code).is_none_or(|v| needed.contains(&v)) {
-            needed.extend(reads(code).into_iter().filter_map(|s| match s {
-                Source::Value(v) => Some(v),
-                Source::None | Source::Constant(_) | Source::Invariant(_) | Source::Partial(_) => None,
-            }));
-            kept.push(*code);
-        }
-    }
-    kept.reverse();
-    kept
 }
 
 impl Pass<'_> {
@@ -112,19 +129,18 @@ impl Pass<'_> {
         let codes = live(codes);
         let mut uses: HashMap<Value, Vec<usize>> = HashMap::new();
         for (position, code) in codes.iter().enumerate().rev() {
-            for source in reads(code) {
-                if let Source::Value(value) = source {
-                    uses.entry(value).or_default().push(position);
-                }
+            for value in code.reads().into_iter().filter_map(Source::value) {
+                uses.entry(value).or_default().push(position);
             }
         }
-        let free = (0..16 - self.partials as u8).rev().collect();
+        let masks = if self.wide == Wide::Avx512 { VALUE_MASKS } else { 0..0 };
+        let free = masks.chain(0..vectors(self.wide)).rev().filter(|r| !self.partials.contains(r)).collect();
         let mut state = State {
             pass: self,
             homes: HashMap::new(),
             uses,
             free,
-            inside: [None; 16],
+            inside: [None; 40],
             slots: Vec::new(),
             ending: Vec::new(),
             position: 0,
@@ -139,12 +155,12 @@ impl Pass<'_> {
 }
 
 impl State<'_, '_> {
-    fn asm(&mut self) -> &mut Assembler {
+    pub(super) fn asm(&mut self) -> &mut Assembler {
         self.pass.assembler
     }
 
-    fn partial(partial: usize) -> u8 {
-        15 - partial as u8
+    fn bytes(&self) -> i32 {
+        self.pass.wide.bytes() as i32
     }
 
     /// The next position, from this one on, at which a value is read.
@@ -157,33 +173,41 @@ impl State<'_, '_> {
         self.uses.get(&value).is_none_or(|uses| uses.iter().all(|&p| p <= self.position))
     }
 
-    /// A register that may be written, not one of `busy`.
-    fn take(&mut self, busy: &[u8]) -> u8 {
-        if let Some(position) = self.free.iter().rposition(|r| !busy.contains(r)) {
+    /// A register that may be written, of masks or of vectors, not one of those held.
+    pub(super) fn take(&mut self, mask: bool, held: &Held) -> u8 {
+        let fits = |r: u8| (r >= MASKS) == mask && !held.busy.contains(&r);
+        if let Some(position) = self.free.iter().rposition(|&r| fits(r)) {
             return self.free.remove(position);
         }
-        let last = self.pass.partials;
-        let (register, value) = (0..16 - last as u8)
-            .filter(|r| !busy.contains(r))
+        let (register, value) = (0..self.inside.len() as u8)
+            .filter(|&r| fits(r))
             .filter_map(|r| self.inside[r as usize].map(|value| (r, value)))
             .max_by_key(|&(_, value)| self.next_use(value).unwrap_or(usize::MAX))
             .expect("an instruction has at most four operands");
         let home = self.homes[&value];
-        if home.slot.is_none() {
+        let slot = home.slot.unwrap_or_else(|| {
             let slot = self.slots.pop().unwrap_or_else(|| {
-                self.pass.frame.end += 32;
-                self.pass.frame.end - 32
+                self.pass.frame.end += self.bytes();
+                self.pass.frame.end - self.bytes()
             });
-            self.asm().vector(code::MOVE_TO, register, 0, Operand::Base(RSP, slot), None);
-            self.homes.insert(value, Home { register: None, slot: Some(slot) });
-        } else {
-            self.homes.insert(value, Home { register: None, ..home });
-        }
+            self.move_to(register, Operand::Base(RSP, slot));
+            slot
+        });
+        self.homes.insert(value, Home { register: None, slot: Some(slot) });
         self.inside[register as usize] = None;
         register
     }
 
-    fn put(&mut self, value: Value, register: u8) {
+    /// All of a register to memory.
+    fn move_to(&mut self, register: u8, memory: Operand) {
+        if register >= MASKS {
+            self.asm().vector(avx512::MASK_STORE, register - MASKS, 0, memory, None);
+        } else {
+            self.asm().vector(MOVE_TO, register, 0, memory, None);
+        }
+    }
+
+    pub(super) fn put(&mut self, value: Value, register: u8) {
         self.inside[register as usize] = Some(value);
         self.homes.entry(value).or_default().register = Some(register);
         if self.uses.get(&value).is_none_or(|uses| uses.is_empty()) {
@@ -201,19 +225,30 @@ impl State<'_, '_> {
         }
     }
 
-    /// Frees the registers of the values that this instruction was the last to read.
-    fn finish(&mut self, sources: &[Source]) {
-        for source in sources {
-            if let Source::Value(value) = source
-                && self.ends(*value)
-            {
-                self.release(*value);
+    /// Gives back what was held, and the registers of the values that this instruction was the last to read.
+    pub(super) fn finish(&mut self, mut held: Held, sources: &[Source]) {
+        self.free.append(&mut held.temporary);
+        for value in sources.iter().filter_map(|s| s.value()) {
+            if self.ends(value) {
+                self.release(value);
             }
         }
     }
 
+    pub(super) fn give_back(&mut self, register: u8) {
+        self.free.push(register);
+    }
+
+    /// A register that only this instruction uses.
+    pub(super) fn scratch(&mut self, mask: bool, held: &mut Held) -> u8 {
+        let register = self.take(mask, held);
+        held.busy.push(register);
+        held.temporary.push(register);
+        register
+    }
+
     /// Where a source can be read without moving it.
-    fn operand(&self, source: Source) -> Operand {
+    pub(super) fn operand(&self, source: Source) -> Operand {
         match source {
             Source::Value(value) => {
                 let home = self.homes[&value];
@@ -224,9 +259,12 @@ impl State<'_, '_> {
                 }
             }
             Source::Constant(constant) => Operand::Constant(constant),
-            Source::Invariant(MASK) => Operand::Base(RSP, self.pass.frame.mask),
-            Source::Invariant(invariant) => Operand::Base(RSP, 32 * invariant as i32),
-            Source::Partial(partial) => Operand::Register(Self::partial(partial)),
+            Source::Invariant(invariant) => Operand::Base(RSP, self.bytes() * invariant as i32),
+            Source::Partial(partial) => Operand::Register(self.pass.partials[partial]),
+            Source::Tail => match self.pass.wide {
+                Wide::Avx2 => Operand::Base(RSP, self.pass.frame.mask),
+                Wide::Avx512 => Operand::Register(MASKS + TAIL),
+            },
             Source::None => unreachable!("the form has this operand"),
         }
     }
@@ -235,24 +273,48 @@ impl State<'_, '_> {
         matches!(self.operand(source), Operand::Register(_))
     }
 
-    /// A source in a register; `temporary` collects those that must be given back.
-    fn register(&mut self, source: Source, busy: &mut Vec<u8>, temporary: &mut Vec<u8>) -> u8 {
+    /// A source in a vector register.
+    pub(super) fn register(&mut self, source: Source, held: &mut Held) -> u8 {
+        self.loaded(source, false, held)
+    }
+
+    /// A source in a mask register, by the number of that.
+    pub(super) fn mask(&mut self, source: Source, held: &mut Held) -> u8 {
+        self.loaded(source, true, held) - MASKS
+    }
+
+    fn loaded(&mut self, source: Source, mask: bool, held: &mut Held) -> u8 {
         let operand = self.operand(source);
         if let Operand::Register(register) = operand {
-            busy.push(register);
+            held.busy.push(register);
             return register;
         }
-        let register = self.take(busy);
-        self.asm().vector(code::MOVE, register, 0, operand, None);
-        busy.push(register);
-        match source {
-            Source::Value(value) => {
+        let register = self.take(mask, held);
+        if mask {
+            let eight = self.pass.lanes == 8;
+            self.asm().vector(avx512::mask_load(eight), register - MASKS, 0, operand, None);
+        } else {
+            self.asm().vector(MOVE, register, 0, operand, None);
+        }
+        held.busy.push(register);
+        match source.value() {
+            Some(value) => {
                 self.inside[register as usize] = Some(value);
                 self.homes.get_mut(&value).expect("it is in the frame").register = Some(register);
             }
-            Source::None | Source::Constant(_) | Source::Invariant(_) | Source::Partial(_) => temporary.push(register),
+            None => held.temporary.push(register),
         }
         register
+    }
+
+    /// The lanes that a mask says, the others by `otherwise`.
+    pub(super) fn masking(&mut self, mask: Source, otherwise: fn(u8) -> Masking, held: &mut Held) -> Masking {
+        match mask {
+            Source::None => Masking::None,
+            Source::Value(_) | Source::Constant(_) | Source::Invariant(_) | Source::Partial(_) | Source::Tail => {
+                otherwise(self.mask(mask, held))
+            }
+        }
     }
 
     fn code(&mut self, code: &Code) {
@@ -261,306 +323,280 @@ impl State<'_, '_> {
                 let register = self.vector(op, sources, immediate, None);
                 self.put(result, register);
             }
-            Code::Accumulate { op, partial, sources, immediate } => {
-                self.vector(op, sources, immediate, Some(Self::partial(partial)));
+            Code::Accumulate { op, partial, sources, immediate, mask } => {
+                self.vector(op, sources, immediate, Some((self.pass.partials[partial], mask)));
             }
-            Code::Load { result, place, .. } if place.stride != 1 && !self.pass.tail => {
-                let register = self.gather(place);
-                self.put(result, register);
+            Code::Load { op, result, place, mask } => self.load(op, result, place, mask),
+            Code::Store { op, value, place, immediate, mask } => self.store(op, value, place, immediate, mask),
+            Code::Gather { op, result, place, index, scale, mask } => {
+                self.gather(op, result, place, (index, scale), mask);
             }
-            Code::Load { op, result, place } => {
-                let operand = self.place(place, true);
-                let register = self.take(&[]);
-                self.asm().vector(op, register, 0, operand, None);
-                self.put(result, register);
-            }
-            Code::Store { op, value, place, immediate } => {
-                let (mut busy, mut temporary) = (Vec::new(), Vec::new());
-                let register = self.register(value, &mut busy, &mut temporary);
-                if self.pass.tail {
-                    let bounce = Operand::Base(RSP, self.pass.frame.bounce);
-                    self.asm().vector(op, register, 0, bounce, immediate);
-                    self.copy(place, false);
-                } else if place.stride != 1 {
-                    self.scatter(register, &busy, place);
-                } else {
-                    let operand = self.place(place, false);
-                    self.asm().vector(op, register, 0, operand, immediate);
-                }
-                self.free.append(&mut temporary);
-                self.finish(&[value]);
+            Code::Scatter { op, value, place, index, scale, mask } => {
+                self.scatter(op, value, place, (index, scale), mask);
             }
             Code::Ramp { result, coefficient, double } => {
-                let register = self.take(&[]);
+                let register = self.take(false, &Held::default());
                 let bytes = coefficient.to_le_bytes();
                 self.asm().general("imul", &[0x69], RAX, Operand::Register(RCX), &bytes);
-                self.asm().vector(code::FROM_GENERAL, register, 0, Operand::Register(RAX), None);
-                self.asm().vector(code::spread(double), register, 0, Operand::Register(register), None);
+                match self.pass.wide {
+                    Wide::Avx2 => {
+                        self.asm().vector(avx2::FROM_GENERAL, register, 0, Operand::Register(RAX), None);
+                        self.asm().vector(avx2::spread(double), register, 0, Operand::Register(register), None);
+                    }
+                    Wide::Avx512 => {
+                        self.asm().vector(avx512::from_general(double), register, 0, Operand::Register(RAX), None);
+                    }
+                }
                 self.put(result, register);
             }
-            Code::Rarely { result, condition, operand, otherwise, routine } => {
-                let (mut busy, mut temporary) = (Vec::new(), Vec::new());
-                let condition_register = self.register(condition, &mut busy, &mut temporary);
-                let operand_register = self.register(operand, &mut busy, &mut temporary);
-                let moved = self.operand(otherwise);
-                let register = self.take(&busy);
-                self.asm().vector(code::MOVE, register, 0, moved, None);
-                let (entry, back) = (self.asm().label(), self.asm().label());
-                self.asm().vector(code::SIGNS, RAX, 0, Operand::Register(condition_register), None);
-                self.asm().bytes("test eax, eax", &[0x85, 0xc0]);
-                self.asm().jump_if(NOT_EQUAL, entry);
-                self.asm().place(back);
-                self.pass.rares.push(Rare {
-                    entry,
-                    back,
-                    result: register,
-                    condition: condition_register,
-                    operand: operand_register,
-                    routine,
-                });
-                self.free.append(&mut temporary);
-                self.finish(&[condition, operand, otherwise]);
+            Code::Rarely { result, condition, operands, otherwise, routine, double } => {
+                let rare = self.rarely(condition, operands, otherwise, routine, double);
+                let register = rare.result;
+                self.pass.rares.push(rare);
                 self.put(result, register);
             }
         }
     }
 
-    /// Emits an instruction and gives the register of its result.
-    fn vector(&mut self, op: Opcode, sources: [Source; 3], immediate: Option<u8>, fixed: Option<u8>) -> u8 {
-        let (mut busy, mut temporary) = (Vec::new(), Vec::new());
+    /// Emits a test of a condition and, where it holds in any lane, a branch.
+    fn rarely(
+        &mut self,
+        condition: Source,
+        operands: [Source; 2],
+        otherwise: Source,
+        routine: usize,
+        double: bool,
+    ) -> Rare {
+        let mut held = Held::default();
+        let masks = self.pass.wide == Wide::Avx512;
+        let test = if masks { self.mask(condition, &mut held) } else { self.register(condition, &mut held) };
+        let inputs = operands.map(|source| (source != Source::None).then(|| self.register(source, &mut held)));
+        let moved = self.operand(otherwise);
+        let result = self.take(false, &held);
+        self.asm().vector(MOVE, result, 0, moved, None);
+        let (entry, back) = (self.asm().label(), self.asm().label());
+        if masks {
+            self.asm().vector(avx512::MASK_TEST, test, 0, Operand::Register(test), None);
+        } else {
+            self.asm().vector(avx2::SIGNS, RAX, 0, Operand::Register(test), None);
+            self.asm().bytes("test eax, eax", &[0x85, 0xc0]);
+        }
+        self.asm().jump_if(NOT_EQUAL, entry);
+        self.asm().place(back);
+        self.finish(held, &[condition, operands[0], operands[1], otherwise]);
+        Rare { entry, back, result, condition: test, operands: inputs, routine, double }
+    }
+
+    /// Emits an instruction and gives the register of its result: the fixed one, of which a mask says what is written, or a new one.
+    fn vector(&mut self, op: Opcode, sources: [Source; 3], immediate: Option<u8>, fixed: Option<(u8, Source)>) -> u8 {
+        let mut held = Held::default();
         let [mut x, mut y, z] = sources;
+        let masking = match fixed {
+            Some((_, mask)) => self.masking(mask, Masking::Merge, &mut held),
+            None => Masking::None,
+        };
+        let fixed = fixed.map(|(register, _)| register);
+        let is_mask = op.makes_mask();
+        // A result may have the register of an operand: operands are read first.
+        let target = |state: &mut Self, held: Held| {
+            state.finish(held, &sources);
+            fixed.unwrap_or_else(|| state.take(is_mask, &Held::default()))
+        };
         match op.form {
             Form::Two => {
-                if is_reversed(op) {
-                    let from = self.register(x, &mut busy, &mut temporary);
-                    self.free.append(&mut temporary);
-                    self.finish(&sources);
-                    let to = fixed.unwrap_or_else(|| self.take(&[]));
-                    self.asm().vector(op, from, 0, Operand::Register(to), immediate);
-                    return to;
-                }
                 let operand = self.operand(x);
-                self.finish(&sources);
-                let to = fixed.unwrap_or_else(|| self.take(&[]));
-                self.asm().vector(op, to, 0, operand, immediate);
+                let to = target(self, held);
+                self.asm().masked(op, to, 0, operand, immediate, masking);
+                to
+            }
+            Form::Into => {
+                let from = self.register(x, &mut held);
+                let to = target(self, held);
+                self.asm().masked(op, from, 0, Operand::Register(to), immediate, masking);
+                to
+            }
+            Form::FromMask => {
+                let from = self.mask(x, &mut held);
+                let to = target(self, held);
+                self.asm().vector(op, to, 0, Operand::Register(from), None);
+                to
+            }
+            Form::MaskNot => {
+                let from = self.mask(x, &mut held);
+                let to = target(self, held);
+                self.asm().vector(op, to - MASKS, 0, Operand::Register(from), None);
+                to
+            }
+            Form::Masks => {
+                let (first, second) = (self.mask(x, &mut held), self.mask(y, &mut held));
+                let to = target(self, held);
+                self.asm().vector(op, to - MASKS, first, Operand::Register(second), None);
                 to
             }
             Form::Shift(extension) => {
-                let from = self.register(x, &mut busy, &mut temporary);
-                self.free.append(&mut temporary);
-                self.finish(&sources);
-                let to = fixed.unwrap_or_else(|| self.take(&[]));
-                self.asm().vector(op, extension, to, Operand::Register(from), immediate);
+                let from = self.register(x, &mut held);
+                let to = target(self, held);
+                self.asm().masked(op, extension, to, Operand::Register(from), immediate, masking);
                 to
             }
-            Form::Three => {
+            Form::Three | Form::Test => {
                 if op.commutes && !self.is_register(x) && self.is_register(y) {
                     std::mem::swap(&mut x, &mut y);
                 }
-                let first = self.register(x, &mut busy, &mut temporary);
+                let first = self.register(x, &mut held);
                 // Where x and y are one value, it is in a register now.
                 let second = self.operand(y);
-                self.free.append(&mut temporary);
-                self.finish(&sources);
-                let to = fixed.unwrap_or_else(|| self.take(&[]));
-                self.asm().vector(op, to, first, second, immediate);
+                let to = target(self, held);
+                let number = if is_mask { to - MASKS } else { to };
+                self.asm().masked(op, number, first, second, immediate, masking);
                 to
             }
             Form::Blend => {
-                let first = self.register(x, &mut busy, &mut temporary);
-                let mask = self.register(z, &mut busy, &mut temporary);
+                let first = self.register(x, &mut held);
+                let mask = self.register(z, &mut held);
                 let second = self.operand(y);
-                self.free.append(&mut temporary);
-                self.finish(&sources);
-                let to = fixed.unwrap_or_else(|| self.take(&[]));
+                let to = target(self, held);
                 self.asm().vector(op, to, first, second, Some(mask << 4));
                 to
             }
-            Form::Fused => self.fused(op, sources, fixed),
+            Form::Choose => {
+                let first = self.register(x, &mut held);
+                let mask = self.mask(z, &mut held);
+                let second = self.operand(y);
+                let to = target(self, held);
+                self.asm().masked(op, to, first, second, None, Masking::Merge(mask));
+                to
+            }
+            Form::Keep => {
+                let mask = self.mask(z, &mut held);
+                let operand = self.operand(x);
+                let to = target(self, held);
+                self.asm().masked(op, to, 0, operand, None, Masking::Zero(mask));
+                to
+            }
+            Form::Fused => {
+                debug_assert!(masking == Masking::None, "selection keeps masks away from fused products");
+                self.fused(op, sources, fixed)
+            }
         }
     }
 
     /// `x * y + z` in the register of one of the three.
     fn fused(&mut self, op: Opcode, [x, y, z]: [Source; 3], fixed: Option<u8>) -> u8 {
-        let (mut busy, mut temporary) = (Vec::new(), Vec::new());
+        let mut held = Held::default();
         let form = |code: u8| Opcode { code, ..op };
-        let dies = |state: &Self, source: Source| match source {
-            Source::Value(value) => {
+        let dies = |state: &Self, source: Source| {
+            source.value().is_some_and(|value| {
                 let once = [x, y, z].iter().filter(|&&s| s == source).count() == 1;
                 once && state.ends(value) && state.homes[&value].register.is_some() && fixed.is_none()
-            }
-            Source::None | Source::Constant(_) | Source::Invariant(_) | Source::Partial(_) => false,
+            })
         };
         let (x, y) = if self.is_register(x) { (x, y) } else { (y, x) };
         let to;
         if dies(self, z) {
-            to = self.register(z, &mut busy, &mut temporary);
-            let first = self.register(x, &mut busy, &mut temporary);
+            to = self.register(z, &mut held);
+            let first = self.register(x, &mut held);
             let second = self.operand(y);
             self.asm().vector(form(op.code + 0x20), to, first, second, None);
         } else if dies(self, x) || dies(self, y) {
             let (product, other) = if dies(self, x) { (x, y) } else { (y, x) };
-            to = self.register(product, &mut busy, &mut temporary);
+            to = self.register(product, &mut held);
             if self.is_register(other) || !self.is_register(z) {
-                let first = self.register(other, &mut busy, &mut temporary);
+                let first = self.register(other, &mut held);
                 let second = self.operand(z);
                 self.asm().vector(form(op.code + 0x10), to, first, second, None);
             } else {
-                let first = self.register(z, &mut busy, &mut temporary);
+                let first = self.register(z, &mut held);
                 let second = self.operand(other);
                 self.asm().vector(op, to, first, second, None);
             }
         } else {
-            let first = self.register(x, &mut busy, &mut temporary);
+            let first = self.register(x, &mut held);
             if let Operand::Register(register) = self.operand(y) {
-                busy.push(register);
+                held.busy.push(register);
             }
             to = match fixed {
                 Some(fixed) => fixed,
-                None => self.take(&busy),
+                None => self.take(false, &held),
             };
             let (second, start) = (self.operand(y), self.operand(z));
-            self.asm().vector(code::MOVE, to, 0, start, None);
+            self.asm().vector(MOVE, to, 0, start, None);
             self.asm().vector(form(op.code + 0x20), to, first, second, None);
         }
-        self.free.append(&mut temporary);
         // The result has the register of a value that ends here: it must not be given back.
         if let Some(value) = self.inside[to as usize].take()
             && let Some(home) = self.homes.get_mut(&value)
         {
             home.register = None;
         }
-        self.finish(&[x, y, z]);
+        self.finish(held, &[x, y, z]);
         to
-    }
-
-    /// The address of a place, or of a copy of what is left of it.
-    fn place(&mut self, place: Place, load: bool) -> Operand {
-        if self.pass.tail && load {
-            self.copy(place, true);
-            return Operand::Base(RSP, self.pass.frame.bounce);
-        }
-        let base = self.base(place.stream);
-        Operand::Element { base, size: place.size as u8, displacement: place.displacement }
-    }
-
-    fn base(&mut self, stream: usize) -> Gpr {
-        match BASES.get(stream) {
-            Some(&base) => base,
-            None => {
-                self.asm().general("mov", &[0x8b], R11, Operand::Base(RDI, 8 * (1 + stream as i32)), &[]);
-                R11
-            }
-        }
-    }
-
-    /// The elements of a place with a stride, lane by lane.
-    fn gather(&mut self, place: Place) -> u8 {
-        let double = place.size == 8;
-        let at = self.lane_address(place);
-        let halves = [self.take(&[]), self.take(&[])];
-        let lanes = self.pass.lanes as i32 / 2;
-        for (half, register) in (0..).zip(halves) {
-            self.asm().vector(code::load_one(double), register, 0, at(lanes * half), None);
-            for lane in 1..lanes {
-                let operand = at(lanes * half + lane);
-                self.asm().vector(code::insert(double), register, register, operand, Some(lane as u8));
-            }
-        }
-        self.asm().vector(code::JOIN, halves[0], halves[0], Operand::Register(halves[1]), Some(1));
-        self.free.push(halves[1]);
-        halves[0]
-    }
-
-    /// The lanes of a register to a place with a stride.
-    fn scatter(&mut self, register: u8, busy: &[u8], place: Place) {
-        let double = place.size == 8;
-        let at = self.lane_address(place);
-        let high = self.take(busy);
-        self.asm().vector(code::HIGH_HALF, register, 0, Operand::Register(high), Some(1));
-        let lanes = self.pass.lanes as i32 / 2;
-        for (half, from) in (0..).zip([register, high]) {
-            for lane in 0..lanes {
-                self.asm().vector(code::extract(double), from, 0, at(lanes * half + lane), Some(lane as u8));
-            }
-        }
-        self.free.push(high);
-    }
-
-    /// Where the element of each lane is, until the next use of r11.
-    fn lane_address(&mut self, place: Place) -> impl Fn(i32) -> Operand + use<> {
-        let step = place.stride * place.size as i32;
-        let base = if place.stride == 1 {
-            self.base(place.stream)
-        } else {
-            let stream = match BASES.get(place.stream) {
-                Some(&base) => Operand::Register(base),
-                None => Operand::Base(RDI, 8 * (1 + place.stream as i32)),
-            };
-            self.asm().general("imul", &[0x69], R11, Operand::Register(RCX), &step.to_le_bytes());
-            self.asm().general("add", &[0x03], R11, stream, &[]);
-            R11
-        };
-        move |lane| {
-            let displacement = place.displacement + lane * step;
-            if place.stride == 1 {
-                Operand::Element { base, size: place.size as u8, displacement }
-            } else {
-                Operand::Base(base, displacement)
-            }
-        }
-    }
-
-    /// Copies the elements of the tail between a place and the frame, none beyond the last.
-    fn copy(&mut self, place: Place, load: bool) {
-        let at = self.lane_address(place);
-        let done = self.asm().label();
-        let (rest, bounce) = (self.pass.frame.rest, self.pass.frame.bounce);
-        for lane in 0..self.pass.lanes as i32 - 1 {
-            if lane > 0 {
-                self.asm().general("cmp", &[0x83], 7, Operand::Base(RSP, rest), &[lane as u8]);
-                self.asm().jump_if(LESS_OR_EQUAL, done);
-            }
-            let (outside, inside) = (at(lane), Operand::Base(RSP, bounce + lane * place.size as i32));
-            let (from, to) = if load { (outside, inside) } else { (inside, outside) };
-            self.asm().element(place.size, true, from);
-            self.asm().element(place.size, false, to);
-        }
-        self.asm().place(done);
     }
 }
 
 impl Rare {
-    /// The branch: saves every register, calls the routine for both halves of the operand, and blends. Gives where the address of the
+    /// The branch: saves every register, calls the routine for each 16 bytes of the operand, and blends. Gives where the address of the
     /// routine goes, and which one.
-    pub(super) fn emit(&self, assembler: &mut Assembler, frame: &Frame, double: bool) -> [(usize, usize); 2] {
-        const GENERAL: [Gpr; 8] = [6, 2, 8, 9, 10, RDI, RCX, R11];
+    pub(super) fn emit(
+        &self,
+        assembler: &mut Assembler,
+        frame: &Frame,
+        wide: Wide,
+        lanes: usize,
+    ) -> Vec<(usize, usize)> {
+        const GENERAL: [Gpr; 8] = [RSI, 2, 8, 9, 10, RDI, RCX, R11];
+        let bytes = wide.bytes() as i32;
         let at = |offset: i32| Operand::Base(RSP, frame.saved + offset);
+        let masks = if wide == Wide::Avx512 { 1..8 } else { 0..0 };
+        let masks_at = |mask: u8| at(saved_masks(wide) + 8 * mask as i32);
+        let operand_at = saved_operand(wide, 0);
+        let general_at = |i: usize| at(saved_masks(wide) + 8 * 8 + 8 * i as i32);
         assembler.place(self.entry);
-        for register in 0..16 {
-            assembler.vector(code::MOVE_TO, register, 0, at(32 * register as i32), None);
+        for register in 0..vectors(wide) {
+            assembler.vector(MOVE_TO, register, 0, at(bytes * register as i32), None);
         }
-        assembler.vector(code::MOVE_TO, self.operand, 0, at(OPERAND), None);
+        for mask in masks.clone() {
+            assembler.vector(avx512::MASK_STORE, mask, 0, masks_at(mask), None);
+        }
+        for (i, operand) in (0..).zip(self.operands) {
+            if let Some(register) = operand {
+                assembler.vector(MOVE_TO, register, 0, at(saved_operand(wide, i)), None);
+            }
+        }
         for (i, &register) in GENERAL.iter().enumerate() {
-            assembler.general("mov", &[0x89], register, at(SAVED_GENERAL + 8 * i as i32), &[]);
+            assembler.general("mov", &[0x89], register, general_at(i), &[]);
         }
         assembler.bytes("vzeroupper", &[0xc5, 0xf8, 0x77]);
-        let calls = [0, 16].map(|half| {
-            assembler.general("lea", &[0x8d], RDI, at(OPERAND + half), &[]);
+        let parts = lanes as i32 * if self.double { 8 } else { 4 } / 16;
+        let mut calls = Vec::new();
+        for part in 0..parts {
+            assembler.general("lea", &[0x8d], RDI, at(operand_at + 16 * part), &[]);
+            assembler.general("lea", &[0x8d], RSI, at(saved_operand(wide, 1) + 16 * part), &[]);
             assembler.bytes("mov rax, routine", &[0x48, 0xb8]);
-            let place = assembler.code.len();
+            calls.push((assembler.code.len(), self.routine));
             assembler.code.extend([0; 8]);
             assembler.bytes("call rax", &[0xff, 0xd0]);
-            (place, self.routine)
-        });
+        }
         for (i, &register) in GENERAL.iter().enumerate() {
-            assembler.general("mov", &[0x8b], register, at(SAVED_GENERAL + 8 * i as i32), &[]);
+            assembler.general("mov", &[0x8b], register, general_at(i), &[]);
         }
-        for register in 0..16 {
-            assembler.vector(code::MOVE, register, 0, at(32 * register as i32), None);
+        for register in 0..vectors(wide) {
+            assembler.vector(MOVE, register, 0, at(bytes * register as i32), None);
         }
-        let mask = Some(self.condition << 4);
-        assembler.vector(code::blend(double), self.result, self.result, at(OPERAND), mask);
+        for mask in masks {
+            assembler.vector(avx512::mask_load(false), mask, 0, masks_at(mask), None);
+        }
+        match wide {
+            Wide::Avx2 => {
+                let mask = Some(self.condition << 4);
+                assembler.vector(avx2::blend(self.double), self.result, self.result, at(operand_at), mask);
+            }
+            Wide::Avx512 => {
+                let mask = Masking::Merge(self.condition);
+                let choose = opcode::avx512::choose(self.double);
+                assembler.masked(choose, self.result, self.result, at(operand_at), None, mask);
+            }
+        }
         assembler.jump(self.back);
         calls
     }

@@ -1,10 +1,17 @@
 //! Bytes of the few x86-64 instructions that wide loops are made of.
 
+#[cfg(test)]
+mod tests;
+
+use super::opcode::{Form, Length, Opcode};
+use crate::target::Wide;
+
 /// A general register by its number.
 pub(super) type Gpr = u8;
 pub(super) const RAX: Gpr = 0;
 pub(super) const RCX: Gpr = 1;
 pub(super) const RSP: Gpr = 4;
+pub(super) const RSI: Gpr = 6;
 pub(super) const RDI: Gpr = 7;
 pub(super) const R11: Gpr = 11;
 
@@ -17,63 +24,27 @@ pub(super) const GREATER: u8 = 15;
 /// The last operand of an instruction: a register or memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Operand {
-    /// A vector register.
+    /// A vector, mask or general register, as the instruction has it.
     Register(u8),
     /// `[base + displacement]`.
     Base(Gpr, i32),
     /// `[base + rcx * size + displacement]`.
     Element { base: Gpr, size: u8, displacement: i32 },
+    /// `[base + lane * scale]` for the lanes of a vector register.
+    Lanes { base: Gpr, index: u8, scale: u8, displacement: i32 },
     /// An entry of the table of constants.
     Constant(usize),
 }
 
-/// How the operands of a vector instruction are laid out.
+/// The lanes that an instruction writes: those of a mask register.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Form {
-    /// Result, first operand, second operand.
-    Three,
-    /// Result and one operand.
-    Two,
-    /// Result and operand, with an extension of the opcode and an amount.
-    Shift(u8),
-    /// Result, operand if the mask is clear, operand if it is set, mask.
-    Blend,
-    /// The result is one of three operands. The opcode is that of the 132 form.
-    Fused,
-}
-
-/// A vector instruction.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Opcode {
-    pub(super) name: &'static str,
-    /// 1: 0F, 2: 0F38, 3: 0F3A.
-    pub(super) map: u8,
-    /// 0: none, 1: 66, 2: F3, 3: F2.
-    pub(super) prefix: u8,
-    pub(super) wide_bit: bool,
-    pub(super) code: u8,
-    pub(super) form: Form,
-    pub(super) commutes: bool,
-    /// On the low 128 bits.
-    pub(super) half: bool,
-}
-
-impl Opcode {
-    pub(super) const fn new(name: &'static str, map: u8, prefix: u8, code: u8, form: Form) -> Opcode {
-        Opcode { name, map, prefix, wide_bit: false, code, form, commutes: false, half: false }
-    }
-
-    pub(super) const fn commuting(self) -> Opcode {
-        Opcode { commutes: true, ..self }
-    }
-
-    pub(super) const fn wide(self) -> Opcode {
-        Opcode { wide_bit: true, ..self }
-    }
-
-    pub(super) const fn low(self) -> Opcode {
-        Opcode { half: true, ..self }
-    }
+pub(super) enum Masking {
+    /// All.
+    None,
+    /// The others stay.
+    Merge(u8),
+    /// The others become 0.
+    Zero(u8),
 }
 
 /// A place that the distance to a constant goes to, and where its instruction ends.
@@ -88,8 +59,10 @@ struct ConstantUse {
 pub(super) struct Label(usize);
 
 /// Machine code in the making.
-#[derive(Default)]
 pub(super) struct Assembler {
+    wide: Wide,
+    /// How many iterations a vector has.
+    lanes: usize,
     pub(super) code: Vec<u8>,
     /// What was emitted, one instruction a line.
     pub(super) text: String,
@@ -99,6 +72,11 @@ pub(super) struct Assembler {
 }
 
 impl Assembler {
+    pub(super) fn new(wide: Wide, lanes: usize) -> Assembler {
+        let (code, text) = (Vec::new(), String::new());
+        Assembler { wide, lanes, code, text, uses: Vec::new(), labels: Vec::new(), jumps: Vec::new() }
+    }
+
     fn line(&mut self, text: std::fmt::Arguments<'_>) {
         use std::fmt::Write;
         writeln!(self.text, "  {text}").expect("strings grow");
@@ -157,6 +135,11 @@ impl Assembler {
                 self.code.push((size.trailing_zeros() as u8) << 6 | RCX << 3 | (base & 7));
                 self.code.extend(displacement.to_le_bytes());
             }
+            Operand::Lanes { base, index, scale, displacement } => {
+                self.code.push(0x80 | reg | 4);
+                self.code.push((scale.trailing_zeros() as u8) << 6 | (index & 7) << 3 | (base & 7));
+                self.code.extend(displacement.to_le_bytes());
+            }
             Operand::Constant(constant) => {
                 self.code.push(reg | 5);
                 let at = self.code.len();
@@ -170,34 +153,119 @@ impl Assembler {
     fn base_of(operand: Operand) -> u8 {
         match operand {
             Operand::Register(r) => r,
-            Operand::Base(base, _) | Operand::Element { base, .. } => base,
+            Operand::Base(base, _) | Operand::Element { base, .. } | Operand::Lanes { base, .. } => base,
             Operand::Constant(_) => 0,
+        }
+    }
+
+    /// How many bytes the vectors of an instruction have.
+    fn bytes_of(&self, op: Opcode) -> usize {
+        match op.length {
+            Length::Four => (4 * self.lanes).max(16),
+            Length::Eight => 8 * self.lanes,
+            Length::Low => 16,
+            Length::Whole => self.wide.bytes(),
         }
     }
 
     /// A vector instruction: `reg`, `second` and `operand` as the encoding has them.
     pub(super) fn vector(&mut self, op: Opcode, reg: u8, second: u8, operand: Operand, immediate: Option<u8>) {
-        let high = |r: u8| (!r >> 3) & 1;
-        self.code.push(0xc4);
-        self.code.push(high(reg) << 7 | 1 << 6 | high(Assembler::base_of(operand)) << 5 | op.map);
-        self.code.push((op.wide_bit as u8) << 7 | (!second & 15) << 3 | (!op.half as u8) << 2 | op.prefix);
+        self.masked(op, reg, second, operand, immediate, Masking::None);
+    }
+
+    /// As [`Assembler::vector`], on some lanes.
+    pub(super) fn masked(
+        &mut self,
+        op: Opcode,
+        reg: u8,
+        second: u8,
+        operand: Operand,
+        immediate: Option<u8>,
+        masking: Masking,
+    ) {
+        match op.form {
+            Form::Masks => self.vex(op, true, reg, second, operand),
+            Form::MaskNot => self.vex(op, false, reg, second, operand),
+            Form::Three
+            | Form::Two
+            | Form::Into
+            | Form::Shift(_)
+            | Form::Blend
+            | Form::Choose
+            | Form::Keep
+            | Form::Fused
+            | Form::Test
+            | Form::FromMask => match self.wide {
+                Wide::Avx2 => self.vex(op, self.bytes_of(op) == 32, reg, second, operand),
+                Wide::Avx512 => self.evex(op, reg, second, operand, masking),
+            },
+        }
         self.code.push(op.code);
         self.operands(reg, operand, immediate.is_some() as usize);
         self.code.extend(immediate);
-        let kind = if op.half { "xmm" } else { "ymm" };
+        self.show(op, reg, second, operand, immediate, masking);
+    }
+
+    /// The prefix of instructions on at most 256 bits and on mask registers.
+    fn vex(&mut self, op: Opcode, long: bool, reg: u8, second: u8, operand: Operand) {
+        let high = |r: u8| (!r >> 3) & 1;
+        self.code.push(0xc4);
+        self.code.push(high(reg) << 7 | 1 << 6 | high(Assembler::base_of(operand)) << 5 | op.map);
+        self.code.push((op.wide_bit as u8) << 7 | (!second & 15) << 3 | (long as u8) << 2 | op.prefix);
+    }
+
+    /// The prefix of AVX-512: five bits for each register, the length, and the mask.
+    fn evex(&mut self, op: Opcode, reg: u8, second: u8, operand: Operand, masking: Masking) {
+        let bit = |register: u8, bit: u8| (!register >> bit) & 1;
+        let base = Assembler::base_of(operand);
+        // The highest bit of a register operand is where memory operands have that of their index.
+        let (above, fifth) = match operand {
+            Operand::Register(r) => (bit(r, 4), bit(second, 4)),
+            Operand::Lanes { index, .. } => (bit(index, 3), bit(index, 4)),
+            Operand::Base(..) | Operand::Element { .. } | Operand::Constant(_) => (1, bit(second, 4)),
+        };
+        let (mask, zeroing) = match masking {
+            Masking::None => (0, 0),
+            Masking::Merge(mask) => (mask, 0),
+            Masking::Zero(mask) => (mask, 1),
+        };
+        let length = self.bytes_of(op).trailing_zeros() as u8 - 4;
+        self.code.push(0x62);
+        self.code.push(bit(reg, 3) << 7 | above << 6 | bit(base, 3) << 5 | bit(reg, 4) << 4 | op.map);
+        self.code.push((op.wide_bit as u8) << 7 | (!second & 15) << 3 | 1 << 2 | op.prefix);
+        self.code.push(zeroing << 7 | length << 5 | fifth << 3 | mask);
+    }
+
+    fn show(&mut self, op: Opcode, reg: u8, second: u8, operand: Operand, immediate: Option<u8>, masking: Masking) {
+        let bytes = self.bytes_of(op);
+        let kind = match bytes {
+            16 => "xmm",
+            32 => "ymm",
+            _ => "zmm",
+        };
         let immediate = immediate.map_or(String::new(), |i| format!(", {i}"));
-        let operand = Shown(operand, kind);
+        let mask = match masking {
+            Masking::None => String::new(),
+            Masking::Merge(mask) => format!("{{k{mask}}}"),
+            Masking::Zero(mask) => format!("{{k{mask}}}{{z}}"),
+        };
+        let (name, shown) = (op.name, Shown(operand, kind));
         match op.form {
-            Form::Two => self.line(format_args!("{} {kind}{reg}, {operand}{immediate}", op.name)),
-            Form::Shift(_) => self.line(format_args!("{} {kind}{second}, {operand}{immediate}", op.name)),
-            Form::Three | Form::Blend => {
-                self.line(format_args!("{} {kind}{reg}, {kind}{second}, {operand}{immediate}", op.name));
+            Form::Two | Form::Keep => self.line(format_args!("{name} {kind}{reg}{mask}, {shown}{immediate}")),
+            Form::Into => self.line(format_args!("{name} {shown}{mask}, {kind}{reg}{immediate}")),
+            Form::Shift(_) => self.line(format_args!("{name} {kind}{second}{mask}, {shown}{immediate}")),
+            Form::Three | Form::Blend | Form::Choose => {
+                self.line(format_args!("{name} {kind}{reg}{mask}, {kind}{second}, {shown}{immediate}"));
             }
             Form::Fused => {
                 let order = ["132", "213", "231"][(op.code >> 4) as usize - 9];
-                let name = op.name.replace("132", order);
-                self.line(format_args!("{name} {kind}{reg}, {kind}{second}, {operand}"));
+                let name = name.replace("132", order);
+                self.line(format_args!("{name} {kind}{reg}{mask}, {kind}{second}, {shown}"));
             }
+            Form::Test => self.line(format_args!("{name} k{reg}{mask}, {kind}{second}, {shown}{immediate}")),
+            Form::Masks => self.line(format_args!("{name} k{reg}, k{second}, {}", Shown(operand, "k"))),
+            Form::MaskNot => self.line(format_args!("{name} k{reg}, {}", Shown(operand, "k"))),
+            Form::FromMask => self.line(format_args!("{name} {kind}{reg}, {}", Shown(operand, "k"))),
         }
     }
 
@@ -242,22 +310,24 @@ impl Assembler {
         self.line(format_args!("{name}"));
     }
 
-    /// Puts in the distances and appends the constants, 32 bytes each.
-    pub(super) fn finish(mut self, constants: &[[u64; 4]]) -> (Vec<u8>, String) {
+    /// Puts in the distances and appends the constants, a whole vector each.
+    pub(super) fn finish(mut self, constants: &[[u64; 8]]) -> (Vec<u8>, String) {
         for (at, label) in std::mem::take(&mut self.jumps) {
             let target = self.labels[label.0].expect("placed before the end");
             self.code[at..at + 4].copy_from_slice(&(target as i32 - (at as i32 + 4)).to_le_bytes());
         }
-        self.code.resize(self.code.len().next_multiple_of(32), 0xcc);
+        let size = self.wide.bytes();
+        self.code.resize(self.code.len().next_multiple_of(size), 0xcc);
         let table = self.code.len();
         for used in &self.uses {
-            let distance = (table + 32 * used.constant) as i32 - used.end as i32;
+            let distance = (table + size * used.constant) as i32 - used.end as i32;
             self.code[used.at..used.at + 4].copy_from_slice(&distance.to_le_bytes());
         }
         for (i, constant) in constants.iter().enumerate() {
-            constant.iter().for_each(|word| self.code.extend(word.to_le_bytes()));
-            let [a, b, c, d] = constant;
-            self.line(format_args!("constant{i}: {d:016x}{c:016x}{b:016x}{a:016x}"));
+            let words = &constant[..size / 8];
+            words.iter().for_each(|word| self.code.extend(word.to_le_bytes()));
+            let text: String = words.iter().rev().map(|word| format!("{word:016x}")).collect();
+            self.line(format_args!("constant{i}: {text}"));
         }
         (self.code, self.text)
     }
@@ -278,6 +348,9 @@ impl std::fmt::Display for Shown {
             Operand::Base(base, displacement) => write!(f, "[{} + {displacement}]", GENERAL[base as usize]),
             Operand::Element { base, size, displacement } => {
                 write!(f, "[{} + {size}*rcx + {displacement}]", GENERAL[base as usize])
+            }
+            Operand::Lanes { base, index, scale, displacement } => {
+                write!(f, "[{} + {scale}*v{index} + {displacement}]", GENERAL[base as usize])
             }
             Operand::Constant(constant) => write!(f, "[constant{constant}]"),
         }
