@@ -14,7 +14,7 @@ mod dynamic_slice;
 mod dynamic_update_slice;
 pub(crate) mod element;
 mod elementwise;
-mod finish;
+pub(crate) mod finish;
 mod gather;
 mod movement;
 mod pad;

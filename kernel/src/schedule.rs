@@ -1,5 +1,7 @@
 //! Fusion's steps as work: kernels written, control flow as a tree, every array still named by its value.
 
+mod rows;
+
 use std::collections::HashMap;
 
 use rjax_ir::{Op, Result};
@@ -34,6 +36,8 @@ pub(crate) enum Work {
         result: ValueId,
     },
     Gemm(NodeId),
+    /// A product added to an array, which it replaces.
+    Accumulate(NodeId),
     Conv(NodeId),
     Transpose(NodeId),
     Sort(NodeId),
@@ -53,6 +57,14 @@ pub(crate) enum Work {
         node: NodeId,
         body: Vec<Work>,
     },
+    /// Launches and products that go over the same rows, block after block.
+    Rows {
+        rows: usize,
+        block: usize,
+        body: Vec<Work>,
+        /// Values that nothing else reads.
+        local: Vec<ValueId>,
+    },
 }
 
 /// All work, and the kernels it needs.
@@ -70,8 +82,9 @@ struct Scheduler<'a, 'p> {
 
 pub(crate) fn schedule(graph: &Graph<'_>, fusion: &Fusion) -> Result<Schedule> {
     let mut scheduler = Scheduler { graph, fusion, kernels: vec![], numbers: HashMap::new() };
-    let work = scheduler.region(TOP)?;
-    Ok(Schedule { work, kernels: scheduler.kernels })
+    let mut work = scheduler.region(TOP)?;
+    let kernels = rows::drop_unused(&mut work, scheduler.kernels);
+    Ok(Schedule { work, kernels })
 }
 
 impl Scheduler<'_, '_> {
@@ -95,7 +108,7 @@ impl Scheduler<'_, '_> {
                 }
             }
         }
-        Ok(work)
+        Ok(self.in_rows(region, work))
     }
 
     fn node(&mut self, id: NodeId) -> Result<Option<Work>> {
@@ -121,6 +134,9 @@ impl Scheduler<'_, '_> {
         }
         if empty {
             return Ok(None);
+        }
+        if self.fusion.accumulated.contains_key(&id) {
+            return Ok(Some(Work::Accumulate(id)));
         }
         if let Op::DotGeneral(_) = node.op {
             return Ok(Some(Work::Gemm(id)));

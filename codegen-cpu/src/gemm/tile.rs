@@ -4,6 +4,8 @@
 //! vectors of the right operand and multiplies it by one broadcast element for each row of the left one. Full
 //! tiles fill the register file: 6×2 vectors with AVX2, 14×2 with AVX-512.
 
+use rjax_runtime::Buffer;
+
 use super::contract::Contraction;
 use super::{Extents, Matrix};
 use crate::target::Level;
@@ -62,6 +64,22 @@ pub(super) trait Isa {
     unsafe fn dots(extents: Extents, lhs: Matrix<Self::Scalar>, rhs: Matrix<Self::Scalar>, out: Matrix<Self::Scalar>);
 }
 
+/// A right operand that is packed for several products on matrix tile registers.
+pub(crate) struct Kept {
+    pub(super) packed: Buffer,
+    /// How many `bf16` an element is.
+    pub(super) parts: usize,
+    /// The bits of the greatest magnitude.
+    pub(super) greatest: u32,
+}
+
+/// Products on matrix tile registers; what each function says is in `matrix`.
+pub(super) struct MatrixTiles<T> {
+    pub(super) contract: unsafe fn(&Contraction<'_, T>) -> bool,
+    pub(super) keep: unsafe fn(&Contraction<'_, T>) -> Option<Kept>,
+    pub(super) contract_kept: unsafe fn(&Contraction<'_, T>, &Kept) -> bool,
+}
+
 /// The tiles of one instruction set as functions.
 pub(super) struct Kernels<T> {
     pub(super) level: Level,
@@ -79,7 +97,7 @@ pub(super) struct Kernels<T> {
     /// [`Isa::dots`].
     pub(super) dots: unsafe fn(Extents, Matrix<T>, Matrix<T>, Matrix<T>),
     /// The same products on matrix tile registers, for those it says it computes.
-    pub(super) matrix: Option<unsafe fn(&Contraction<'_, T>) -> bool>,
+    pub(super) matrix: Option<MatrixTiles<T>>,
 }
 
 impl<T: Real> Kernels<T> {
