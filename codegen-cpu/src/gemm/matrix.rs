@@ -8,6 +8,7 @@
 //! The registers take numbers below the normal ones for 0. That is far below the error of a sum as long as operands are of ordinary
 //! size, so both are looked at while they are packed, and products of huge, tiny or infinite operands are left to vectors.
 
+pub(super) mod direct;
 mod split;
 mod tiles;
 

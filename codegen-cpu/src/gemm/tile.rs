@@ -7,6 +7,8 @@
 use rjax_runtime::Buffer;
 
 use super::contract::Contraction;
+use super::conv::Phase;
+use super::element::Element;
 use super::{Extents, Matrix};
 use crate::target::Level;
 
@@ -135,6 +137,15 @@ pub(super) trait Real: Copy + std::ops::Add<Output = Self> + std::ops::Mul<Outpu
 
     /// The fastest tiles for this machine.
     fn kernels() -> &'static Kernels<Self>;
+
+    /// Computes a convolution on matrix tile registers, if they are there and suit it, and says whether it did; if not, what it has written is no
+    /// result.
+    ///
+    /// # Safety
+    /// As for [`super::conv::conv`].
+    unsafe fn convolve<E: Element<Self>, R: Element<Self>>(_kernels: &Kernels<Self>, _phase: &Phase<E, R>) -> bool {
+        false
+    }
 
     /// Transposes a square block: lines `from_stride` apart become columns of lines `to_stride` apart.
     ///

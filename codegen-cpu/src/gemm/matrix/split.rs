@@ -276,3 +276,51 @@ unsafe fn copy_right(group: &Group<bf16>) -> u32 {
         greatest_bf16(greatest)
     }
 }
+
+/// Lines that are written down one after the other, each `bf16` of the sums in a plane of its own.
+pub(super) struct Lines {
+    pub(super) count: usize,
+    /// A multiple of [`STEP`].
+    pub(super) depths: usize,
+    pub(super) to: *mut u16,
+    pub(super) plane: usize,
+}
+
+/// Splits lines whose depths are neighbours, and says the bits of the greatest magnitude.
+///
+/// # Safety
+/// The lines are valid memory, `stride` elements apart, and there is room for them in each plane; the machine has AVX-512.
+pub(super) unsafe fn split_lines(parts: usize, from: *const f32, stride: isize, lines: &Lines) -> u32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match parts {
+            1 => split_planes::<1>(from, stride, lines),
+            2 => split_planes::<2>(from, stride, lines),
+            _ => split_planes::<3>(from, stride, lines),
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+unsafe fn split_planes<const PARTS: usize>(from: *const f32, stride: isize, lines: &Lines) -> u32 {
+    let upper: [u16; 32] = std::array::from_fn(|i| 2 * i as u16 + 1);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let upper = _mm512_loadu_si512(upper.as_ptr().cast());
+        let mut greatest = _mm512_setzero_si512();
+        for line in 0..lines.count {
+            let from = from.wrapping_offset(line as isize * stride);
+            for depth in (0..lines.depths).step_by(STEP) {
+                let (mut low, mut high) = (_mm512_loadu_ps(from.add(depth)), _mm512_loadu_ps(from.add(depth + HALF)));
+                greatest = _mm512_max_epu32(greatest, _mm512_max_epu32(magnitude(low), magnitude(high)));
+                for i in 0..PARTS {
+                    let ((x, low_rest), (y, high_rest)) = (part(low), part(high));
+                    (low, high) = (low_rest, high_rest);
+                    let to = lines.to.add(i * lines.plane + line * lines.depths + depth);
+                    _mm512_storeu_si512(to.cast(), _mm512_permutex2var_epi16(x, upper, y));
+                }
+            }
+        }
+        _mm512_reduce_max_epu32(greatest)
+    }
+}

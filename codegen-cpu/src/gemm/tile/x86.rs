@@ -4,6 +4,8 @@ use std::arch::x86_64::*;
 
 use super::super::{Extents, Matrix};
 use super::{Isa, Kernels, MatrixTiles, Portable, Real, Tile, transpose_portable};
+use crate::gemm::conv::Phase;
+use crate::gemm::element::Element;
 use crate::gemm::matrix;
 use crate::target::{Level, has_matrix_tiles, level};
 
@@ -409,6 +411,11 @@ impl Real for f32 {
             Level::Avx512 if has_matrix_tiles() => &MATRIX_F32,
             Level::Avx512 => &AVX512_F32,
         }
+    }
+
+    unsafe fn convolve<E: Element<f32>, R: Element<f32>>(kernels: &Kernels<f32>, phase: &Phase<E, R>) -> bool {
+        // SAFETY: the same contract.
+        kernels.matrix.is_some() && matrix::direct::applies(phase) && unsafe { matrix::direct::convolve(phase) }
     }
 
     unsafe fn transpose_block(from: *const f32, from_stride: isize, to: *mut f32, to_stride: usize) {
