@@ -134,7 +134,8 @@ fn loops_keep_operands_and_add_in_place() {
               d:f32[40,48] = dot_general[dimension_numbers=(([0], [0]), ([], [])) preferred_element_type=f32] x z
               e:f32[40,48] = add g d
               b:f32[20,40] = dot_general[dimension_numbers=(([1], [1]), ([], [])) preferred_element_type=f32] z w
-              n:f32[20,40] = sin b
+              c:f32[20,40] = broadcast_in_dim[broadcast_dimensions=() shape=(20, 40)] 0.05:f32
+              n:f32[20,40] = mul b c
             in (n, e, z) }
           length=5 num_carry=2 num_consts=1 reverse=False
         ] w h g xs
