@@ -353,6 +353,7 @@ fn note_aliases(module: &Module, stmts: &[Stmt], unaliased: &mut [Vec<bool>]) {
                 note_aliases(module, body, unaliased);
             }
             Stmt::For { body, .. } => note_aliases(module, body, unaliased),
+            Stmt::Rows(rows) => note_aliases(module, &rows.body, unaliased),
             Stmt::Switch { branches, .. } => {
                 branches.iter().for_each(|branch| note_aliases(module, branch, unaliased));
             }
@@ -369,17 +370,18 @@ fn note_aliases(module: &Module, stmts: &[Stmt], unaliased: &mut [Vec<bool>]) {
 }
 
 /// The memory that a view may reach: its space, and the bytes from which to which of it.
-fn extent(module: &Module, view: &View) -> Option<(Space, usize, usize)> {
+pub(crate) fn extent(module: &Module, view: &View) -> Option<(Space, usize, usize)> {
     let buffer = module.buffers.get(view.buffer.index())?;
     let size = buffer.dtype.size();
     let (space, start) = match buffer.space {
         Space::Arena(offset) => (Space::Arena(0), offset),
+        Space::Local(offset) => (Space::Local(0), offset),
         space @ (Space::Input(_) | Space::Output(_) | Space::Const(_)) => (space, 0),
     };
     Some((space, start + view.offset * size, start + buffer.len * size))
 }
 
-fn overlap(x: &Option<(Space, usize, usize)>, y: &Option<(Space, usize, usize)>) -> bool {
+pub(crate) fn overlap(x: &Option<(Space, usize, usize)>, y: &Option<(Space, usize, usize)>) -> bool {
     match (x, y) {
         (Some((x, x_start, x_end)), Some((y, y_start, y_end))) => x == y && x_start < y_end && y_start < x_end,
         (None, _) | (_, None) => true,

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use cranelift_jit::JITModule;
 use rjax_ir::{Aval, DType, Result, Tensor, bail, ensure};
-use rjax_kernel::kir::{ALIGNMENT, Access, BufferId, Module, Space, Stmt};
+use rjax_kernel::kir::{ALIGNMENT, Access, Module, Space, Stmt, View};
 use rjax_runtime::Buffer;
 
 use crate::block::Block;
@@ -96,7 +96,7 @@ impl Executable {
             results.push(match module.buffers.get(buffer.index()).map(|b| b.space) {
                 Some(Space::Output(o)) if o as usize == i => ResultPlace::Output,
                 Some(Space::Input(input)) => ResultPlace::Input(input as usize),
-                Some(Space::Output(_) | Space::Const(_) | Space::Arena(_)) | None => {
+                Some(Space::Output(_) | Space::Const(_) | Space::Arena(_) | Space::Local(_)) | None => {
                     bail!(Malformed, "cpu: result {i} is in buffer {buffer}, which is neither its output nor an input")
                 }
             });
@@ -315,6 +315,8 @@ fn check_spaces(module: &Module) -> Result<()> {
             Space::Output(o) => module.outputs.get(o as usize).map(Aval::bytes),
             Space::Const(c) => module.consts.get(c as usize).map(|tensor| tensor.aval().bytes()),
             Space::Arena(offset) => module.arena_bytes.checked_sub(offset),
+            // There is as much as a block of rows takes.
+            Space::Local(_) => Some(usize::MAX),
         };
         let bytes = buffer.len * buffer.dtype.size();
         ensure!(
@@ -329,38 +331,40 @@ fn check_spaces(module: &Module) -> Result<()> {
 
 /// Marks the inputs that statements write.
 fn note_writes(module: &Module, stmts: &[Stmt], written: &mut [bool]) {
-    fn note(module: &Module, buffer: BufferId, written: &mut [bool]) {
-        if let Space::Input(i) = module.buffers[buffer.index()].space {
+    each_written(module, stmts, &mut |view| {
+        if let Space::Input(i) = module.buffers[view.buffer.index()].space {
             written[i as usize] = true;
         }
-    }
+    });
+}
+
+/// Calls `note` with every view that statements write.
+pub(crate) fn each_written<'a>(module: &Module, stmts: &'a [Stmt], note: &mut dyn FnMut(&'a View)) {
     for stmt in stmts {
         match stmt {
             Stmt::Launch { kernel, args } => {
-                let params = &module.kernels[kernel.index()].params;
-                for (view, param) in args.iter().zip(params) {
-                    if param.access != Access::Read {
-                        note(module, view.buffer, written);
-                    }
-                }
+                let Some(kernel) = module.kernels.get(kernel.index()) else { continue };
+                let writes = args.iter().zip(&kernel.params).filter(|(_, param)| param.access != Access::Read);
+                writes.for_each(|(view, _)| note(view));
             }
-            Stmt::Copy { destination, .. } => note(module, destination.buffer, written),
-            Stmt::Gemm(gemm) => note(module, gemm.out.buffer, written),
-            Stmt::Conv(conv) => note(module, conv.out.buffer, written),
-            Stmt::Transpose(transpose) => note(module, transpose.out.buffer, written),
-            Stmt::Sort(sort) => sort.operands.iter().for_each(|o| note(module, o.destination.buffer, written)),
-            Stmt::Library(library) => library.results.iter().for_each(|(view, _)| note(module, view.buffer, written)),
+            Stmt::Copy { destination, .. } => note(destination),
+            Stmt::Gemm(gemm) => note(&gemm.out),
+            Stmt::Conv(conv) => note(&conv.out),
+            Stmt::Transpose(transpose) => note(&transpose.out),
+            Stmt::Sort(sort) => sort.operands.iter().for_each(|operand| note(&operand.destination)),
+            Stmt::Library(library) => library.results.iter().for_each(|(view, _)| note(view)),
             Stmt::TopK(top_k) => {
-                note(module, top_k.values.buffer, written);
-                note(module, top_k.indices.buffer, written);
+                note(&top_k.values);
+                note(&top_k.indices);
             }
             Stmt::Print { .. } => {}
             Stmt::While { condition, body, .. } => {
-                note_writes(module, condition, written);
-                note_writes(module, body, written);
+                each_written(module, condition, note);
+                each_written(module, body, note);
             }
-            Stmt::For { body, .. } => note_writes(module, body, written),
-            Stmt::Switch { branches, .. } => branches.iter().for_each(|b| note_writes(module, b, written)),
+            Stmt::For { body, .. } => each_written(module, body, note),
+            Stmt::Rows(rows) => each_written(module, &rows.body, note),
+            Stmt::Switch { branches, .. } => branches.iter().for_each(|branch| each_written(module, branch, note)),
         }
     }
 }

@@ -13,7 +13,7 @@ mod element;
 mod matrix;
 mod operand;
 mod output;
-mod scratch;
+pub(crate) mod scratch;
 mod strided;
 mod tile;
 
@@ -28,6 +28,7 @@ use rjax_runtime::parallel_for;
 use contract::{Contraction, contract};
 use element::Element;
 use strided::{Dense, Strided};
+pub(crate) use tile::Kept;
 use tile::{Kernels, Real};
 
 /// An operand or result in memory: the first element and the strides, in elements, of its rows and columns.
@@ -88,6 +89,93 @@ pub(crate) unsafe fn gemm(gemm: &kir::Gemm, lhs: *const u8, rhs: *const u8, out:
                 _,
             ) => unreachable!("checked when the module was compiled"),
         }
+    }
+}
+
+/// Runs some rows of one product of the batch that `gemm` describes.
+///
+/// # Safety
+/// As for [`gemm()`], for so many rows from the addresses on.
+pub(crate) unsafe fn rows(gemm: &kir::Gemm, rows: usize, lhs: *const u8, rhs: *const u8, out: *mut u8) {
+    let mut part = gemm.clone();
+    part.batch.clear();
+    part.m.extent = rows;
+    // SAFETY: the caller's promise.
+    unsafe { self::gemm(&part, lhs, rhs, out) }
+}
+
+/// As [`gemm()`], of a right operand that is the same until `kept` is forgotten: it is packed there the first time, if that helps.
+///
+/// # Safety
+/// As for [`gemm()`]; elements of the right operand are those of the first call.
+pub(crate) unsafe fn gemm_kept(
+    gemm: &kir::Gemm,
+    lhs: *const u8,
+    rhs: *const u8,
+    out: *mut u8,
+    kept: &mut Option<Box<Kept>>,
+) {
+    // SAFETY: the caller's promise; the dtypes are those of the arrays.
+    let done = unsafe {
+        match (gemm.dtype, gemm.out_dtype) {
+            (DType::F32, _) => one_kept::<f32, f32>(gemm, lhs, rhs, out, kept),
+            (DType::F16, DType::F32) => one_kept::<f16, f32>(gemm, lhs, rhs, out, kept),
+            (DType::F16, _) => one_kept::<f16, f16>(gemm, lhs, rhs, out, kept),
+            (DType::BF16, DType::F32) => one_kept::<bf16, f32>(gemm, lhs, rhs, out, kept),
+            (DType::BF16, _) => one_kept::<bf16, bf16>(gemm, lhs, rhs, out, kept),
+            (
+                DType::F64
+                | DType::Bool
+                | DType::I8
+                | DType::I16
+                | DType::I32
+                | DType::I64
+                | DType::U8
+                | DType::U16
+                | DType::U32
+                | DType::U64
+                | DType::C64
+                | DType::C128
+                | DType::Narrow(_),
+                _,
+            ) => false,
+        }
+    };
+    if !done {
+        // SAFETY: the caller's promise.
+        unsafe { self::gemm(gemm, lhs, rhs, out) }
+    }
+}
+
+/// Whether the product was computed with a kept operand.
+///
+/// # Safety
+/// As for [`gemm_kept`].
+unsafe fn one_kept<E: Element<f32>, R: Element<f32>>(
+    gemm: &kir::Gemm,
+    lhs: *const u8,
+    rhs: *const u8,
+    out: *mut u8,
+    kept: &mut Option<Box<Kept>>,
+) -> bool {
+    let Some(tiles) = &f32::kernels().matrix else { return false };
+    if !gemm.batch.is_empty() || gemm.n.out != 1 {
+        return false;
+    }
+    let contraction = Contraction {
+        extents: Extents { m: gemm.m.extent, n: gemm.n.extent, k: gemm.k.extent },
+        left: &Strided { start: lhs.cast::<E>(), line: gemm.m.lhs, depth: gemm.k.lhs },
+        right: &Strided { start: rhs.cast::<E>(), line: gemm.n.rhs, depth: gemm.k.rhs },
+        out: &Dense(Matrix { start: out.cast::<R>(), row: gemm.m.out, column: gemm.n.out }),
+        add: gemm.add,
+        parallel: true,
+    };
+    // SAFETY: the caller's promise.
+    unsafe {
+        if kept.is_none() {
+            *kept = (tiles.keep)(&contraction).map(Box::new);
+        }
+        kept.as_ref().is_some_and(|kept| (tiles.contract_kept)(&contraction, kept))
     }
 }
 
@@ -182,7 +270,7 @@ unsafe fn batches<T: Real, E: Element<T>, R: Element<T>>(
             let start = self.out.cast::<R>().wrapping_offset(offsets[2]);
             let out = Matrix { start, row: gemm.m.out, column: gemm.n.out };
             // SAFETY: the batch index is in bounds, so the three matrices are what the caller promised.
-            unsafe { product::<T, E, R>(kernels, extents, lhs, rhs, out, parallel) };
+            unsafe { product::<T, E, R>(kernels, extents, lhs, rhs, out, gemm.add, parallel) };
         }
     }
     let extents = Extents { m: gemm.m.extent, n: gemm.n.extent, k: gemm.k.extent };
@@ -210,6 +298,7 @@ unsafe fn product<T: Real, E: Element<T>, R: Element<T>>(
     lhs: Matrix<E>,
     rhs: Matrix<E>,
     out: Matrix<R>,
+    add: bool,
     parallel: bool,
 ) {
     let Extents { m, n, k } = extents;
@@ -223,22 +312,23 @@ unsafe fn product<T: Real, E: Element<T>, R: Element<T>>(
     };
     // SAFETY: the matrices are valid by this function's contract, and so are their transposes.
     unsafe {
-        if !few_dots(kernels, extents, lhs, rhs, out, parallel)
-            && !few_dots(
-                kernels,
-                Extents { m: extents.n, n: extents.m, k },
-                rhs.transposed(),
-                lhs.transposed(),
-                out.transposed(),
-                parallel,
-            )
+        if add
+            || !few_dots(kernels, extents, lhs, rhs, out, parallel)
+                && !few_dots(
+                    kernels,
+                    Extents { m: extents.n, n: extents.m, k },
+                    rhs.transposed(),
+                    lhs.transposed(),
+                    out.transposed(),
+                    parallel,
+                )
         {
             let contraction = Contraction {
                 extents,
                 left: &Strided { start: lhs.start.cast_const(), line: lhs.row, depth: lhs.column },
                 right: &Strided { start: rhs.start.cast_const(), line: rhs.column, depth: rhs.row },
                 out: &Dense(out),
-                add: false,
+                add,
                 parallel,
             };
             contract(kernels, &contraction);

@@ -7,6 +7,7 @@ mod library;
 mod linalg;
 mod parallel;
 mod print;
+mod rows;
 mod scalar;
 mod sort;
 mod top_k;
@@ -23,6 +24,7 @@ use crate::gemm;
 pub(crate) use parallel::grain;
 pub(crate) use print::PrintTask;
 pub use print::capture_prints;
+pub(crate) use rows::RowsTask;
 
 /// A function that compiled code calls by address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -51,6 +53,10 @@ pub(crate) enum Routine {
     Copy,
     /// `(task, lhs, rhs, out)`.
     Gemm,
+    /// `(task, lhs, rhs, out, slot)`: the right operand is kept in the slot.
+    GemmKept,
+    /// `(slot)`: what is kept there.
+    Forget,
     /// `(task, lhs, rhs, out)`.
     Conv,
     /// `(task, source, out)`.
@@ -63,6 +69,8 @@ pub(crate) enum Routine {
     Library,
     /// `(task, pointers)`.
     Print,
+    /// `(task, addresses)`: of all kernels, then of all arrays.
+    Rows,
 }
 
 impl Routine {
@@ -81,12 +89,15 @@ impl Routine {
             Routine::Launch => "launch".into(),
             Routine::Copy => "copy".into(),
             Routine::Gemm => "gemm".into(),
+            Routine::GemmKept => "gemm_kept".into(),
+            Routine::Forget => "forget".into(),
             Routine::Conv => "conv".into(),
             Routine::Transpose => "transpose".into(),
             Routine::Sort => "sort".into(),
             Routine::TopK => "top_k".into(),
             Routine::Library => "library".into(),
             Routine::Print => "print".into(),
+            Routine::Rows => "rows".into(),
         }
     }
 
@@ -120,7 +131,9 @@ impl Routine {
             Routine::ReducePrecision(dtype) => (vec![held(dtype), I32, I32], vec![held(dtype)]),
             Routine::Copy | Routine::Transpose => (vec![I64; 3], vec![]),
             Routine::Launch | Routine::Gemm | Routine::Conv | Routine::TopK => (vec![I64; 4], vec![]),
-            Routine::Sort | Routine::Library | Routine::Print => (vec![I64; 2], vec![]),
+            Routine::GemmKept => (vec![I64; 5], vec![]),
+            Routine::Forget => (vec![I64], vec![]),
+            Routine::Sort | Routine::Library | Routine::Print | Routine::Rows => (vec![I64; 2], vec![]),
         };
         let mut signature = Signature::new(convention);
         signature.params.extend(params.into_iter().map(AbiParam::new));
@@ -143,12 +156,15 @@ impl Routine {
             Routine::Launch => parallel::launch as *const u8,
             Routine::Copy => parallel::copy as *const u8,
             Routine::Gemm => gemm_task as *const u8,
+            Routine::GemmKept => gemm_kept_task as *const u8,
+            Routine::Forget => forget as *const u8,
             Routine::Conv => conv_task as *const u8,
             Routine::Transpose => transpose::transpose as *const u8,
             Routine::Sort => sort::sort as *const u8,
             Routine::TopK => top_k::top_k as *const u8,
             Routine::Library => library::library as *const u8,
             Routine::Print => print::print as *const u8,
+            Routine::Rows => rows::rows as *const u8,
         }
     }
 }
@@ -158,6 +174,24 @@ impl Routine {
 unsafe extern "C" fn gemm_task(task: &kir::Gemm, lhs: *const u8, rhs: *const u8, out: *mut u8) {
     // SAFETY: the caller's promise.
     unsafe { gemm::gemm(task, lhs, rhs, out) }
+}
+
+/// # Safety
+/// As for [`gemm::gemm_kept`].
+unsafe extern "C" fn gemm_kept_task(
+    task: &kir::Gemm,
+    lhs: *const u8,
+    rhs: *const u8,
+    out: *mut u8,
+    slot: &mut Option<Box<gemm::Kept>>,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { gemm::gemm_kept(task, lhs, rhs, out, slot) }
+}
+
+/// Slots are words of the frame, which are 0 at first: none of a box.
+extern "C" fn forget(slot: &mut Option<Box<gemm::Kept>>) {
+    *slot = None;
 }
 
 /// # Safety

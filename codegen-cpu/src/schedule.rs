@@ -4,21 +4,27 @@
 //! for routines, and the counters of `for` loops. Long schedules are cut into several functions, because
 //! the time to compile one grows faster than its length.
 
+use std::collections::HashMap;
+
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I32, I64};
 use cranelift_codegen::ir::{BlockArg, InstBuilder, JumpTableData, MemFlagsData, StackSlot, Value};
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::FunctionBuilder;
 use rjax_ir::{DType, DebugPrint, Result, bail, ensure};
-use rjax_kernel::kir::{BufferId, Conv, CounterId, Module, Space, Stmt, View};
+use rjax_kernel::kir::{BufferId, Conv, CounterId, Gemm, Kernel, Module, Rows, Space, Stmt, View};
 
 use crate::callees::Callees;
+use crate::compile::{extent, overlap};
+use crate::executable::each_written;
 use crate::gemm;
 use crate::ops::{Lanes, Ops};
-use crate::routines::{PrintTask, Routine, grain};
+use crate::routines::{PrintTask, Routine, RowsTask, grain};
 
 /// Statements in one function, those of loops inside included.
 const CHUNK: usize = 128;
+/// Loops of fewer iterations keep nothing.
+const KEPT_FOR: usize = 3;
 /// Copies of at most this many bytes are moved by registers.
 const SMALL_COPY: usize = 64;
 
@@ -31,6 +37,9 @@ pub(crate) enum Task {
     TopK(Box<rjax_kernel::kir::TopK>),
     Library(Box<rjax_kernel::kir::Library>),
     Print(Box<PrintTask>),
+    Rows(Box<RowsTask>),
+    /// No task but a word of the frame, where a routine keeps something from call to call.
+    Slot,
 }
 
 impl Task {
@@ -43,6 +52,8 @@ impl Task {
             Task::TopK(task) => (&raw const **task).cast(),
             Task::Library(task) => (&raw const **task).cast(),
             Task::Print(task) => (&raw const **task).cast(),
+            Task::Rows(task) => (&raw const **task).cast(),
+            Task::Slot => std::ptr::null(),
         }
     }
 }
@@ -104,6 +115,10 @@ pub(crate) struct Scheduler<'a> {
     next: u32,
     /// The most iterations that each counter counts.
     lengths: Vec<usize>,
+    /// Products in loops whose right operands are the same in every iteration, and the slots that they are kept in.
+    kept: HashMap<*const Gemm, usize>,
+    /// By the body of a loop the slots that are empty again after it.
+    slots: HashMap<*const Stmt, Vec<usize>>,
 }
 
 impl<'a> Scheduler<'a> {
@@ -112,7 +127,7 @@ impl<'a> Scheduler<'a> {
         let entry = module.kernels.len() as u32;
         let mut lengths = vec![0; module.counters as usize];
         note_lengths(&module.body, &mut lengths);
-        Scheduler {
+        let mut scheduler = Scheduler {
             module,
             frame: Frame::of(module),
             convention,
@@ -120,6 +135,50 @@ impl<'a> Scheduler<'a> {
             waiting: vec![(entry, &module.body)],
             next: entry + 1,
             lengths,
+            kept: HashMap::new(),
+            slots: HashMap::new(),
+        };
+        scheduler.note_kept(&module.body);
+        scheduler
+    }
+
+    /// Finds the products in loops whose right operand nothing in the loop writes.
+    fn note_kept(&mut self, stmts: &'a [Stmt]) {
+        for stmt in stmts {
+            let (parts, counter, often) = match stmt {
+                Stmt::For { counter, length, body, .. } => (vec![&body[..]], Some(*counter), *length >= KEPT_FOR),
+                Stmt::While { condition, body, .. } => (vec![&condition[..], &body[..]], None, true),
+                Stmt::Switch { branches, .. } => {
+                    branches.iter().for_each(|branch| self.note_kept(branch));
+                    continue;
+                }
+                Stmt::Launch { .. }
+                | Stmt::Copy { .. }
+                | Stmt::Print { .. }
+                | Stmt::Gemm(_)
+                | Stmt::Conv(_)
+                | Stmt::Transpose(_)
+                | Stmt::Sort(_)
+                | Stmt::TopK(_)
+                | Stmt::Library(_)
+                | Stmt::Rows(_) => continue,
+            };
+            let mut written = Vec::new();
+            parts.iter().for_each(|part| each_written(self.module, part, &mut |view| written.push(view)));
+            for stmt in parts.iter().copied().flatten() {
+                let Stmt::Gemm(gemm) = stmt else { continue };
+                let moves = gemm.rhs.terms.iter().any(|&(c, _)| Some(c) == counter);
+                // Strides may be negative.
+                let place = extent(self.module, &View::whole(gemm.rhs.buffer));
+                if often && !moves && !written.iter().any(|view| overlap(&place, &extent(self.module, view))) {
+                    let Some(first) = parts.last().and_then(|body| body.first()) else { continue };
+                    let slot = self.frame.task(self.tasks.len());
+                    self.tasks.push(Task::Slot);
+                    self.kept.insert(gemm, slot);
+                    self.slots.entry(first).or_default().push(slot);
+                }
+            }
+            parts.into_iter().for_each(|part| self.note_kept(part));
         }
     }
 
@@ -170,7 +229,8 @@ fn note_lengths(stmts: &[Stmt], lengths: &mut [usize]) {
             | Stmt::Transpose(_)
             | Stmt::Sort(_)
             | Stmt::TopK(_)
-            | Stmt::Library(_) => {}
+            | Stmt::Library(_)
+            | Stmt::Rows(_) => {}
         }
     }
 }
@@ -184,6 +244,7 @@ fn weight_of(stmt: &Stmt) -> usize {
     1 + match stmt {
         Stmt::While { condition, body, .. } => weight(condition) + weight(body),
         Stmt::For { body, .. } => weight(body),
+        Stmt::Rows(rows) => weight(&rows.body),
         Stmt::Switch { branches, .. } => branches.iter().map(|branch| weight(branch)).sum(),
         Stmt::Launch { .. }
         | Stmt::Copy { .. }
@@ -271,6 +332,7 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
                 self.stmts(body)?;
                 self.ops.builder.ins().jump(head, &[]);
                 self.ops.builder.switch_to_block(after);
+                self.forget(body);
                 Ok(())
             }
             Stmt::For { counter, length, reverse, body } => self.counted(*counter, *length, *reverse, body),
@@ -301,7 +363,12 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
                 let task = self.task(Task::Gemm(Box::new(task)));
                 let (lhs, rhs) = (self.view(&gemm.lhs, gemm.dtype), self.view(&gemm.rhs, gemm.dtype));
                 let out = self.view(&gemm.out, gemm.out_dtype);
-                self.ops.call_for_effect(Routine::Gemm, &[task, lhs, rhs, out]);
+                if let Some(&slot) = self.scheduler.kept.get(&(&raw const *gemm)) {
+                    let slot = self.ops.builder.ins().iadd_imm_s(self.frame, 8 * slot as i64);
+                    self.ops.call_for_effect(Routine::GemmKept, &[task, lhs, rhs, out, slot]);
+                } else {
+                    self.ops.call_for_effect(Routine::Gemm, &[task, lhs, rhs, out]);
+                }
                 Ok(())
             }
             Stmt::Transpose(transpose) => {
@@ -334,6 +401,7 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
                 self.ops.call_for_effect(Routine::Conv, &[task, lhs, rhs, out]);
                 Ok(())
             }
+            Stmt::Rows(rows) => self.rows(rows),
             Stmt::Sort(sort) => {
                 ensure!(
                     u32::try_from(sort.extent).is_ok(),
@@ -394,7 +462,47 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
         }
     }
 
-    fn launch(&mut self, kernel: u32, args: &'a [View]) -> Result<()> {
+    /// Steps over blocks of rows. The table of addresses has those of kernels and arrays in the order in which the task names them.
+    fn rows(&mut self, rows: &'a Rows) -> Result<()> {
+        let module = self.scheduler.module;
+        let mut addresses = Vec::new();
+        let mut views = Vec::new();
+        for stmt in &rows.body {
+            if let Stmt::Launch { kernel, args } = stmt {
+                self.check_launch(kernel.0, args)?;
+                let signature = Callees::kernel_signature(self.scheduler.convention);
+                let function = self.ops.callees.function(self.ops.builder, kernel.0, signature);
+                addresses.push((addresses.len(), function));
+                views.extend(args.iter().zip(&module.kernels[kernel.index()].params).map(|(v, p)| (v, p.dtype)));
+            } else if let Stmt::Gemm(gemm) = stmt {
+                ensure!(
+                    gemm::supports(gemm.dtype, gemm.out_dtype),
+                    Unsupported,
+                    "cpu: gemm has no routine for {} to {}",
+                    gemm.dtype,
+                    gemm.out_dtype
+                );
+                views.extend([(&gemm.lhs, gemm.dtype), (&gemm.rhs, gemm.dtype), (&gemm.out, gemm.out_dtype)]);
+            }
+        }
+        let task = self.task(Task::Rows(Box::new(RowsTask::new(module, rows)?)));
+        let table = self.words(addresses.len() + views.len());
+        for &(at, function) in &addresses {
+            let code = self.ops.builder.ins().func_addr(I64, function);
+            self.ops.builder.ins().store(MemFlagsData::trusted(), code, table, 8 * at as i32);
+        }
+        for (i, (view, dtype)) in views.into_iter().enumerate() {
+            if matches!(module.buffers[view.buffer.index()].space, Space::Local(_)) {
+                continue;
+            }
+            let address = self.view(view, dtype);
+            self.ops.builder.ins().store(MemFlagsData::trusted(), address, table, 8 * (addresses.len() + i) as i32);
+        }
+        self.ops.call_for_effect(Routine::Rows, &[task, table]);
+        Ok(())
+    }
+
+    fn check_launch(&self, kernel: u32, args: &'a [View]) -> Result<&'a Kernel> {
         let module = self.scheduler.module;
         let Some(callee) = module.kernels.get(kernel as usize) else {
             bail!(Malformed, "cpu: launch of kernel @{kernel}, of which there are {}", module.kernels.len());
@@ -409,6 +517,11 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
         for (view, param) in args.iter().zip(&callee.params) {
             self.check(view, param.len, "launch")?;
         }
+        Ok(callee)
+    }
+
+    fn launch(&mut self, kernel: u32, args: &'a [View]) -> Result<()> {
+        let callee = self.check_launch(kernel, args)?;
         let views: Vec<_> = args.iter().zip(&callee.params).map(|(view, param)| (view, param.dtype)).collect();
         let pointers = self.pointers(&views);
         let extent = self.ops.word(callee.range.extent as i64);
@@ -456,7 +569,17 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
         let goes_on = self.ops.builder.ins().icmp_imm_s(IntCC::SignedLessThan, following, length as i64);
         self.ops.builder.ins().brif(goes_on, run, &[BlockArg::from(following)], after, &[]);
         self.ops.builder.switch_to_block(after);
+        self.forget(body);
         Ok(())
+    }
+
+    /// Empties the slots of a loop.
+    fn forget(&mut self, body: &'a [Stmt]) {
+        let Some(first) = body.first() else { return };
+        for slot in self.scheduler.slots.get(&(&raw const *first)).cloned().unwrap_or_default() {
+            let slot = self.ops.builder.ins().iadd_imm_s(self.frame, 8 * slot as i64);
+            self.ops.call_for_effect(Routine::Forget, &[slot]);
+        }
     }
 
     fn switch(&mut self, index: &'a View, branches: &'a [Vec<Stmt>]) -> Result<()> {
@@ -553,6 +676,7 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
             Space::Output(i) => (frame.output(i as usize), 0),
             Space::Const(i) => (frame.constant(i as usize), 0),
             Space::Arena(offset) => (Frame::ARENA, offset),
+            Space::Local(_) => unreachable!("rows have no address for what is theirs"),
         };
         offset += view.offset * size;
         let mut address = self.address_in_frame(position);
@@ -566,7 +690,17 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
 
     /// Stores the addresses of views in a table on the stack and returns its address.
     fn pointers(&mut self, views: &[(&View, DType)]) -> Value {
-        let bytes = 8 * views.len().max(1);
+        let table = self.words(views.len());
+        for (i, &(view, dtype)) in views.iter().enumerate() {
+            let address = self.view(view, dtype);
+            self.ops.builder.ins().store(MemFlagsData::trusted(), address, table, 8 * i as i32);
+        }
+        table
+    }
+
+    /// A table of words on the stack.
+    fn words(&mut self, count: usize) -> Value {
+        let bytes = 8 * count.max(1);
         let slot = match self.arguments {
             Some((slot, room)) if room >= bytes => slot,
             Some(_) | None => {
@@ -577,11 +711,6 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
                 slot
             }
         };
-        let table = self.ops.builder.ins().stack_addr(I64, slot, 0);
-        for (i, &(view, dtype)) in views.iter().enumerate() {
-            let address = self.view(view, dtype);
-            self.ops.builder.ins().store(MemFlagsData::trusted(), address, table, 8 * i as i32);
-        }
-        table
+        self.ops.builder.ins().stack_addr(I64, slot, 0)
     }
 }

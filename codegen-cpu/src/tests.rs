@@ -5,6 +5,7 @@ mod functions;
 mod loops;
 mod module;
 mod plans;
+mod rows;
 mod wide;
 
 use rjax_ir::{Aval, DType, Scalar, Tensor, with_element};

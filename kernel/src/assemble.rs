@@ -8,7 +8,7 @@ use crate::Options;
 use crate::fuse::{self, Fusion};
 use crate::graph::{Graph, NodeId, RegionId, TOP, ValueId};
 use crate::kir::{
-    Buffer, BufferId, Conv, Gemm, Library, LibraryOp, Module, Sort, SortOperand, Stmt, TopK, Transpose, View,
+    Buffer, BufferId, Conv, Gemm, Library, LibraryOp, Module, Rows, Sort, SortOperand, Stmt, TopK, Transpose, View,
 };
 use crate::lower::element::parts;
 use crate::memory::{self, Memory, Place, carry_count};
@@ -118,7 +118,16 @@ impl Assembler<'_, '_> {
                 self.copy(*target, &place, stmts);
             }
             Work::Gemm(id) => stmts.push(Stmt::Gemm(self.gemm(*id))),
+            Work::Accumulate(id) => {
+                let place = self.place(self.graph.node(*id).outputs[0]).clone();
+                self.copy(self.fusion.accumulated[id].target, &place, stmts);
+                stmts.push(Stmt::Gemm(Gemm { add: true, ..self.gemm(*id) }));
+            }
             Work::Conv(id) => stmts.push(Stmt::Conv(self.conv(*id))),
+            Work::Rows { rows, block, body, .. } => {
+                let body = self.block(body);
+                stmts.push(Stmt::Rows(Rows { rows: *rows, block: *block, body }));
+            }
             Work::Transpose(id) => stmts.push(Stmt::Transpose(self.transpose(*id))),
             Work::Sort(id) => stmts.push(Stmt::Sort(self.sort(*id))),
             Work::TopK(id) => stmts.push(Stmt::TopK(self.top_k(*id))),
@@ -216,6 +225,7 @@ impl Assembler<'_, '_> {
             lhs,
             rhs,
             out: self.view_of(node.outputs[0]),
+            add: false,
         }
     }
 

@@ -11,7 +11,7 @@ mod group;
 
 use std::collections::{HashMap, HashSet};
 
-use rjax_ir::Op;
+use rjax_ir::{Binary, Op};
 
 use crate::Options;
 use crate::graph::{Graph, NodeId, RegionId, Source, TOP, ValueId};
@@ -54,6 +54,8 @@ pub(crate) struct Fusion {
     pub steps: Vec<Vec<Step>>,
     /// The dots that a library routine computes, with the arrays it reads.
     pub gemms: HashMap<NodeId, GemmOperands>,
+    /// The sums that are products added to an array; they are among the `gemms` under their own numbers.
+    pub accumulated: HashMap<NodeId, Accumulated>,
     /// The convolutions that a library routine computes, with the arrays it reads.
     pub convs: HashMap<NodeId, ConvOperands>,
     /// The transpositions that a library routine does.
@@ -64,6 +66,13 @@ pub(crate) struct Fusion {
     pub forced: Vec<bool>,
     /// Whether kernels over the same rows become one.
     pub joins_rows: bool,
+}
+
+/// A product that is added to an array.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Accumulated {
+    pub dot: NodeId,
+    pub target: ValueId,
 }
 
 /// A kernel, named by its first root, and the frame in which it computes a value.
@@ -89,9 +98,12 @@ struct Fuser<'g, 'p> {
     frames: Frames,
     fate: Vec<Fate>,
     gemms: HashMap<NodeId, GemmOperands>,
+    accumulated: HashMap<NodeId, Accumulated>,
     convs: HashMap<NodeId, ConvOperands>,
     transposes: HashMap<NodeId, TransposeOperand>,
     in_registers: HashSet<NodeId>,
+    /// For each value: how often it is read.
+    reads: Vec<u32>,
     /// For each node: where its elements are asked for.
     sites: Vec<Vec<Site>>,
     /// For each node: whether some result must be in memory.
@@ -115,9 +127,11 @@ pub(crate) fn fuse(graph: &Graph<'_>, options: &Options) -> Fusion {
         frames: Frames::default(),
         fate: vec![Fate::Dead; count],
         gemms: HashMap::new(),
+        accumulated: HashMap::new(),
         convs: HashMap::new(),
         transposes: HashMap::new(),
         in_registers: HashSet::new(),
+        reads: reads(graph),
         sites: vec![vec![]; count],
         forced: vec![false; count],
         planned: vec![false; count],
@@ -134,12 +148,22 @@ pub(crate) fn fuse(graph: &Graph<'_>, options: &Options) -> Fusion {
         fate: fuser.fate,
         steps,
         gemms: fuser.gemms,
+        accumulated: fuser.accumulated,
         convs: fuser.convs,
         transposes: fuser.transposes,
         in_registers: fuser.in_registers,
         forced: (0..count).map(|at| fuser.forced[at] || fuser.planned[at] || fuser.generated[at]).collect(),
         joins_rows: options.fuse,
     }
+}
+
+/// How often each value is read, results of regions included.
+fn reads(graph: &Graph<'_>) -> Vec<u32> {
+    let mut reads = vec![0; graph.values.len()];
+    let inputs = graph.nodes.iter().flat_map(|node| &node.inputs);
+    let results = graph.regions.iter().flat_map(|region| &region.results);
+    inputs.chain(results).for_each(|value| reads[value.index()] += 1);
+    reads
 }
 
 /// The nodes that depend on literals only, by few and cheap steps.
@@ -198,6 +222,12 @@ impl Fuser<'_, '_> {
             for &region in node.regions.iter().rev() {
                 self.region(region);
             }
+        } else if let Some((accumulated, operands)) = self.accumulated(id) {
+            self.fate[at] = Fate::Root;
+            self.force(operands.lhs.base);
+            self.force(operands.rhs.base);
+            self.gemms.insert(id, operands);
+            self.accumulated.insert(id, accumulated);
         } else if let Some(operands) = dot_general::gemm_operands(self.graph, id) {
             self.fate[at] = Fate::Root;
             self.force(operands.lhs.base);
@@ -218,6 +248,26 @@ impl Fuser<'_, '_> {
         } else {
             self.decide(id);
         }
+    }
+
+    /// A sum of what a loop carries and of a product, carried on: the product is added where the carried array is.
+    fn accumulated(&self, id: NodeId) -> Option<(Accumulated, GemmOperands)> {
+        let node = self.graph.node(id);
+        if !self.options.fuse || !self.forced[id.index()] || !matches!(node.op, Op::Binary(Binary::Add)) {
+            return None;
+        }
+        [(0, 1), (1, 0)].into_iter().find_map(|(product, carried)| {
+            let (product, target) = (node.inputs[product], node.inputs[carried]);
+            let dot = self.graph.producer(product)?;
+            let region = |value: ValueId| self.graph.values[value.index()].region;
+            let operands = dot_general::gemm_operands(self.graph, dot)?;
+            let here = region(product) == region(node.outputs[0]) && region(target) == region(node.outputs[0]);
+            let carries = matches!(self.graph.values[target.index()].source, Source::Param);
+            let others = [&operands.lhs, &operands.rhs].iter().all(|side| self.memory_of(side.base) != target);
+            let once = self.reads[product.index()] == 1 && !self.planned[dot.index()];
+            let same = self.graph.aval(self.graph.node(dot).inputs[0]).dtype == self.graph.aval(product).dtype;
+            (here && carries && others && once && same).then_some((Accumulated { dot, target }, operands))
+        })
     }
 
     /// A forced view: its operand is put in memory and shared.

@@ -11,7 +11,7 @@ mod scalar;
 
 use rjax_ir::{Aval, DType, DebugPrint, Tensor};
 
-use crate::kir::{CounterId, Module, Space, Stmt, View};
+use crate::kir::{CounterId, Module, Rows, Space, Stmt, View};
 use memory::Memory;
 
 /// Runs a module on inputs of its types and returns its outputs; what it prints is dropped.
@@ -46,6 +46,15 @@ struct Span {
     before: usize,
 }
 
+impl Span {
+    /// The view from so many bytes farther on.
+    fn moved(self, bytes: isize) -> Span {
+        let place = |x: usize, by: isize| x.checked_add_signed(by).expect("inside of the buffer");
+        let (start, before) = (place(self.start, bytes), place(self.before, bytes));
+        Span { start, before, bytes: place(self.bytes, -bytes), ..self }
+    }
+}
+
 impl Machine<'_> {
     fn span(&self, view: &View) -> Span {
         let buffer = &self.module.buffers[view.buffer.index()];
@@ -54,11 +63,12 @@ impl Machine<'_> {
         let offset = view.offset + view.terms.iter().map(|&(c, stride)| counter(c) * stride).sum::<usize>();
         assert!(offset <= buffer.len, "view {view} begins at {offset} of {}", buffer.len);
         let base = match buffer.space {
-            Space::Arena(base) => base,
+            Space::Arena(base) | Space::Local(base) => base,
             Space::Input(_) | Space::Output(_) | Space::Const(_) => 0,
         };
         let space = match buffer.space {
             Space::Arena(_) => Space::Arena(0),
+            Space::Local(_) => Space::Local(0),
             space @ (Space::Input(_) | Space::Output(_) | Space::Const(_)) => space,
         };
         Span { space, start: base + offset * size, bytes: (buffer.len - offset) * size, before: offset * size }
@@ -74,12 +84,62 @@ impl Machine<'_> {
         }
     }
 
+    /// A step for one block of rows.
+    fn rows(&mut self, stmt: &Stmt, rows: &Rows, first: usize) {
+        let end = rows.rows.min(first + rows.block);
+        match stmt {
+            Stmt::Launch { kernel, args } => {
+                let kernel = &self.module.kernels[kernel.index()];
+                let spans: Vec<Span> = args.iter().map(|view| self.span(view)).collect();
+                let extent = kernel.range.extent;
+                assert!(extent.is_multiple_of(rows.rows), "a range of {extent} for {} rows", rows.rows);
+                let each = extent / rows.rows;
+                kernel::run(kernel, &spans, first * each..end * each, &mut self.memory);
+            }
+            Stmt::Gemm(gemm) => {
+                assert!(gemm.m.extent.is_multiple_of(rows.block) && gemm.rows() == rows.rows, "{gemm}");
+                let (mut rest, row) = (first / gemm.m.extent, (first % gemm.m.extent) as isize);
+                let mut offsets = [row * gemm.m.lhs, row * gemm.m.rhs, row * gemm.m.out];
+                for axis in gemm.batch.iter().rev() {
+                    let i = (rest % axis.extent) as isize;
+                    rest /= axis.extent;
+                    offsets = [offsets[0] + i * axis.lhs, offsets[1] + i * axis.rhs, offsets[2] + i * axis.out];
+                }
+                let mut part = gemm.clone();
+                part.batch.clear();
+                part.m.extent = end - first;
+                let sizes = [gemm.dtype.size(), gemm.dtype.size(), gemm.out_dtype.size()];
+                let views = [&gemm.lhs, &gemm.rhs, &gemm.out];
+                let [lhs, rhs, out] =
+                    std::array::from_fn(|i| self.span(views[i]).moved(offsets[i] * sizes[i] as isize));
+                routine::gemm(&part, lhs, rhs, out, &mut self.memory);
+            }
+            Stmt::Copy { .. }
+            | Stmt::While { .. }
+            | Stmt::For { .. }
+            | Stmt::Switch { .. }
+            | Stmt::Print { .. }
+            | Stmt::Conv(_)
+            | Stmt::Transpose(_)
+            | Stmt::Sort(_)
+            | Stmt::TopK(_)
+            | Stmt::Library(_)
+            | Stmt::Rows(_) => panic!("rows consist of launches and products"),
+        }
+    }
+
     fn stmt(&mut self, stmt: &Stmt) {
         match stmt {
             Stmt::Launch { kernel, args } => {
                 let kernel = &self.module.kernels[kernel.index()];
                 let spans: Vec<Span> = args.iter().map(|view| self.span(view)).collect();
-                kernel::run(kernel, &spans, &mut self.memory);
+                kernel::run(kernel, &spans, 0..kernel.range.extent, &mut self.memory);
+            }
+            Stmt::Rows(rows) => {
+                for first in (0..rows.rows).step_by(rows.block.max(1)).rev() {
+                    self.memory.clear_local();
+                    rows.body.iter().for_each(|stmt| self.rows(stmt, rows, first));
+                }
             }
             Stmt::Copy { source, destination, len } => {
                 let dtype = self.module.buffers[source.buffer.index()].dtype;

@@ -19,7 +19,7 @@ use std::collections::HashSet;
 
 use crate::fuse::Fusion;
 use crate::graph::{Graph, ValueId};
-use crate::kir::{Access, Kernel};
+use crate::kir::Kernel;
 use crate::lower::Lowered;
 use crate::schedule::{Work, memory_root};
 use pair::{join, may_join, privatize};
@@ -74,6 +74,7 @@ fn launched<'a>(work: &'a Work, kernels: &'a [Kernel]) -> Option<Launched<'a>> {
         Work::Update { .. }
         | Work::Copy { .. }
         | Work::Gemm(_)
+        | Work::Accumulate(_)
         | Work::Conv(_)
         | Work::Transpose(_)
         | Work::Sort(_)
@@ -82,34 +83,15 @@ fn launched<'a>(work: &'a Work, kernels: &'a [Kernel]) -> Option<Launched<'a>> {
         | Work::Print(_)
         | Work::Cond { .. }
         | Work::While { .. }
-        | Work::Scan { .. } => None,
+        | Work::Scan { .. }
+        | Work::Rows { .. } => None,
     }
 }
 
 /// Whether nothing that a kernel reads comes from the steps between.
 fn is_ready(graph: &Graph<'_>, fusion: &Fusion, args: &[ValueId], between: &[Work]) -> bool {
     let reads: HashSet<ValueId> = args.iter().map(|&value| memory_root(graph, fusion, value)).collect();
-    between.iter().all(|work| !results(graph, work).into_iter().any(|value| reads.contains(&value)))
-}
-
-/// What a step computes.
-fn results(graph: &Graph<'_>, work: &Work) -> Vec<ValueId> {
-    match work {
-        Work::Launch { args, access, .. } => {
-            args.iter().zip(access).filter(|(_, a)| **a != Access::Read).map(|(&value, _)| value).collect()
-        }
-        Work::Update { result, .. } | Work::Copy { result, .. } => vec![*result],
-        Work::Gemm(id)
-        | Work::Conv(id)
-        | Work::Transpose(id)
-        | Work::Sort(id)
-        | Work::TopK(id)
-        | Work::Library(id)
-        | Work::Print(id)
-        | Work::Cond { node: id, .. }
-        | Work::While { node: id, .. }
-        | Work::Scan { node: id, .. } => graph.node(*id).outputs.clone(),
-    }
+    between.iter().all(|work| !work.results(graph).into_iter().any(|value| reads.contains(&value)))
 }
 
 /// The values that the kernels of the other steps read. What other kinds of steps, or other regions, read is forced to be in memory.
@@ -122,6 +104,7 @@ fn read_by_others(graph: &Graph<'_>, fusion: &Fusion, work: &[Work], at: usize) 
             }
             Work::Copy { .. }
             | Work::Gemm(_)
+            | Work::Accumulate(_)
             | Work::Conv(_)
             | Work::Transpose(_)
             | Work::Sort(_)
@@ -130,7 +113,8 @@ fn read_by_others(graph: &Graph<'_>, fusion: &Fusion, work: &[Work], at: usize) 
             | Work::Print(_)
             | Work::Cond { .. }
             | Work::While { .. }
-            | Work::Scan { .. } => {}
+            | Work::Scan { .. }
+            | Work::Rows { .. } => {}
         }
     }
     read

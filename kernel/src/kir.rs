@@ -10,10 +10,13 @@
 mod analysis;
 mod cost;
 mod print;
+mod rows;
 
 use std::sync::Arc;
 
 use rjax_ir::{Aval, Binary, Compare, DType, Fft, Linalg, Scalar, Tensor, Unary};
+
+pub use rows::Rows;
 
 /// A position in [`Module::buffers`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -119,6 +122,8 @@ pub enum Space {
     Const(u32),
     /// In the arena, at this offset in bytes. Not cleared.
     Arena(usize),
+    /// Between the steps of a [`Rows`], at this offset in bytes among the arrays that exist only there.
+    Local(usize),
 }
 
 /// A place in a buffer from which a kernel parameter or routine operand begins, in elements.
@@ -197,6 +202,8 @@ pub enum Stmt {
     TopK(TopK),
     /// Linear algebra or Fourier transforms by a library routine.
     Library(Library),
+    /// Launches and matrix products, block of rows after block of rows.
+    Rows(Rows),
 }
 
 /// `out[b…, i, j] = sum over l of lhs[b…, i, l] * rhs[b…, l, j]` for all batch axes b, with any strides (0 and negative
@@ -221,6 +228,8 @@ pub struct Gemm {
     pub rhs: View,
     /// Result; overlaps no operand.
     pub out: View,
+    /// Adds to what is there.
+    pub add: bool,
 }
 
 /// One axis of a [`Gemm`] or [`Conv`]: extent and the strides, in elements, of the three arrays along it.

@@ -14,7 +14,7 @@ use rjax_ir::{Aval, Op};
 use crate::Options;
 use crate::fuse::Fusion;
 use crate::graph::{Graph, Node, NodeId, RegionId, Source, TOP, ValueId};
-use crate::kir::{Access, CounterId, Space};
+use crate::kir::{ALIGNMENT, Access, CounterId, Space};
 use crate::schedule::{Work, memory_root};
 
 /// A position in the table of storages.
@@ -130,6 +130,7 @@ pub(crate) fn plan(graph: &Graph<'_>, fusion: &Fusion, work: &[Work], options: &
             planner.places[i] = Some(planner.whole(storage));
         }
     }
+    planner.locals(work);
     let outputs = planner.outputs();
     // As the carried values of a loop, donated inputs must have been read before something is written over them.
     let donated = graph.inputs.iter().zip(&planner.donated).filter(|(_, donated)| **donated);
@@ -154,13 +155,14 @@ pub(crate) fn plan(graph: &Graph<'_>, fusion: &Fusion, work: &[Work], options: &
 
 impl Work {
     /// The values that a step defines, and the node for control flow.
-    fn results(&self, graph: &Graph<'_>) -> Vec<ValueId> {
+    pub(crate) fn results(&self, graph: &Graph<'_>) -> Vec<ValueId> {
         match self {
             Work::Launch { args, access, .. } => {
                 args.iter().zip(access).filter(|(_, a)| **a != Access::Read).map(|(&v, _)| v).collect()
             }
             Work::Update { result, .. } | Work::Copy { result, .. } => vec![*result],
             Work::Gemm(id)
+            | Work::Accumulate(id)
             | Work::Conv(id)
             | Work::Transpose(id)
             | Work::Sort(id)
@@ -170,11 +172,12 @@ impl Work {
             Work::Cond { node, .. } | Work::While { node, .. } | Work::Scan { node, .. } => {
                 graph.node(*node).outputs.clone()
             }
+            Work::Rows { body, .. } => body.iter().flat_map(|step| step.results(graph)).collect(),
         }
     }
 
     /// The values that a step reads, those of blocks inside left out.
-    fn reads(&self, graph: &Graph<'_>, fusion: &Fusion) -> Vec<ValueId> {
+    pub(crate) fn reads(&self, graph: &Graph<'_>, fusion: &Fusion) -> Vec<ValueId> {
         match self {
             Work::Launch { args, access, .. } => {
                 args.iter().zip(access).filter(|(_, a)| **a == Access::Read).map(|(&v, _)| v).collect()
@@ -187,6 +190,10 @@ impl Work {
                 let operands = &fusion.gemms[id];
                 vec![operands.lhs.base, operands.rhs.base]
             }
+            Work::Accumulate(id) => {
+                let operands = &fusion.gemms[id];
+                vec![operands.lhs.base, operands.rhs.base, fusion.accumulated[id].target]
+            }
             Work::Conv(id) => {
                 let operands = &fusion.convs[id];
                 vec![operands.lhs.base, operands.rhs.base]
@@ -196,11 +203,12 @@ impl Work {
             Work::Cond { node, .. } | Work::While { node, .. } | Work::Scan { node, .. } => {
                 graph.node(*node).inputs.clone()
             }
+            Work::Rows { body, .. } => body.iter().flat_map(|step| step.reads(graph, fusion)).collect(),
         }
     }
 
     /// The blocks inside with their regions.
-    fn blocks(&self, graph: &Graph<'_>) -> Vec<(RegionId, &[Work])> {
+    pub(crate) fn blocks(&self, graph: &Graph<'_>) -> Vec<(RegionId, &[Work])> {
         match self {
             Work::Cond { node, branches } => {
                 graph.node(*node).regions.iter().copied().zip(branches.iter().map(Vec::as_slice)).collect()
@@ -214,12 +222,14 @@ impl Work {
             | Work::Update { .. }
             | Work::Copy { .. }
             | Work::Gemm(_)
+            | Work::Accumulate(_)
             | Work::Conv(_)
             | Work::Transpose(_)
             | Work::Sort(_)
             | Work::TopK(_)
             | Work::Library(_)
-            | Work::Print(_) => vec![],
+            | Work::Print(_)
+            | Work::Rows { .. } => vec![],
         }
     }
 
@@ -230,12 +240,14 @@ impl Work {
             | Work::Update { .. }
             | Work::Copy { .. }
             | Work::Gemm(_)
+            | Work::Accumulate(_)
             | Work::Conv(_)
             | Work::Transpose(_)
             | Work::Sort(_)
             | Work::TopK(_)
             | Work::Library(_)
-            | Work::Print(_) => None,
+            | Work::Print(_)
+            | Work::Rows { .. } => None,
         }
     }
 }
@@ -269,6 +281,20 @@ impl Planner<'_, '_> {
     fn fixed(&mut self, value: ValueId, space: Space) {
         let storage = self.storage(self.bytes(value), Some(space));
         self.places[value.index()] = Some(self.whole(storage));
+    }
+
+    /// Places for what exists for one block of rows at a time.
+    fn locals(&mut self, work: &[Work]) {
+        for step in work {
+            if let Work::Rows { local, .. } = step {
+                let mut offset = 0;
+                for &value in local {
+                    self.fixed(value, Space::Local(offset));
+                    offset += self.bytes(value).next_multiple_of(ALIGNMENT);
+                }
+            }
+            step.blocks(self.graph).into_iter().for_each(|(_, block)| self.locals(block));
+        }
     }
 
     /// Extends a storage's life.
@@ -395,6 +421,9 @@ impl Planner<'_, '_> {
         if matches!(node.op, Op::While(_) | Op::Scan(_)) {
             return carried(carry_count(node));
         }
+        if let Some(accumulated) = self.fusion.accumulated.get(&id) {
+            return self.root(accumulated.target) == operand;
+        }
         matches!(node.op, Op::DynamicUpdateSlice | Op::Scatter(_)) && self.root(node.inputs[0]) == operand
     }
 
@@ -413,6 +442,11 @@ impl Planner<'_, '_> {
                 Work::Update { target, result, .. } | Work::Copy { target, result } => {
                     if let Some(place) = self.desired.get(result).cloned() {
                         self.wish(region, *target, place, start, carried);
+                    }
+                }
+                Work::Accumulate(id) => {
+                    if let Some(place) = self.desired.get(&self.graph.node(*id).outputs[0]).cloned() {
+                        self.wish(region, self.fusion.accumulated[id].target, place, start, carried);
                     }
                 }
                 Work::Cond { node, branches } => {
@@ -463,7 +497,8 @@ impl Planner<'_, '_> {
                 | Work::Sort(_)
                 | Work::TopK(_)
                 | Work::Library(_)
-                | Work::Print(_) => {}
+                | Work::Print(_)
+                | Work::Rows { .. } => {}
             }
         }
     }
@@ -588,6 +623,10 @@ impl Planner<'_, '_> {
                 Work::Update { target, result, .. } | Work::Copy { target, result } => {
                     self.assign_update(*target, *result, start);
                 }
+                Work::Accumulate(id) => {
+                    let result = self.graph.node(*id).outputs[0];
+                    self.assign_update(self.fusion.accumulated[id].target, result, start);
+                }
                 Work::Gemm(id)
                 | Work::Conv(id)
                 | Work::Transpose(id)
@@ -599,6 +638,10 @@ impl Planner<'_, '_> {
                     }
                 }
                 Work::Print(_) => {}
+                // As one step: what any of its steps reads lives until all have run.
+                Work::Rows { .. } => {
+                    step.results(self.graph).into_iter().for_each(|output| self.assign_value(output, start));
+                }
                 Work::Scan { node, .. } => self.bring_in_slices(*node),
                 Work::Cond { .. } | Work::While { .. } => {}
             }

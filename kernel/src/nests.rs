@@ -120,6 +120,11 @@ impl Printer<'_, '_> {
                 self.line(depth + 2, &format!("return {results}"));
             }
             self.line(depth, "}");
+        } else if let Some(accumulated) = self.fusion.accumulated.get(&id) {
+            let (outputs, target) = (self.all_typed(&node.outputs), self.name(accumulated.target));
+            let dot = self.graph.node(accumulated.dot);
+            let inputs = self.all(&dot.inputs);
+            self.line(depth, &format!("gemm {outputs} = {target} + {} {inputs}", dot.op.name()));
         } else if matches!(node.op, Op::DotGeneral(_)) {
             let equation = self.equation(id);
             self.line(depth, &format!("gemm {equation}"));

@@ -1,5 +1,7 @@
 //! Fusion's steps as work: kernels written, control flow as a tree, every array still named by its value.
 
+mod rows;
+
 use std::collections::HashMap;
 
 use rjax_ir::{Op, Result};
@@ -35,6 +37,8 @@ pub(crate) enum Work {
         result: ValueId,
     },
     Gemm(NodeId),
+    /// A product added to an array, which it replaces.
+    Accumulate(NodeId),
     Conv(NodeId),
     Transpose(NodeId),
     Sort(NodeId),
@@ -53,6 +57,14 @@ pub(crate) enum Work {
     Scan {
         node: NodeId,
         body: Vec<Work>,
+    },
+    /// Launches and products that go over the same rows, block after block.
+    Rows {
+        rows: usize,
+        block: usize,
+        body: Vec<Work>,
+        /// Values that nothing else reads.
+        local: Vec<ValueId>,
     },
 }
 
@@ -107,9 +119,10 @@ impl Numbering {
                     self.number(condition, written);
                     self.number(body, written);
                 }
-                Work::Scan { body, .. } => self.number(body, written),
+                Work::Scan { body, .. } | Work::Rows { body, .. } => self.number(body, written),
                 Work::Copy { .. }
                 | Work::Gemm(_)
+                | Work::Accumulate(_)
                 | Work::Conv(_)
                 | Work::Transpose(_)
                 | Work::Sort(_)
@@ -159,7 +172,7 @@ impl Scheduler<'_, '_> {
         if self.fusion.joins_rows {
             join_rows(self.graph, self.fusion, &mut work, &mut self.kernels);
         }
-        Ok(work)
+        Ok(self.in_rows(region, work))
     }
 
     fn node(&mut self, id: NodeId) -> Result<Option<Work>> {
@@ -185,6 +198,9 @@ impl Scheduler<'_, '_> {
         }
         if empty {
             return Ok(None);
+        }
+        if self.fusion.accumulated.contains_key(&id) {
+            return Ok(Some(Work::Accumulate(id)));
         }
         if let Op::DotGeneral(_) = node.op {
             return Ok(Some(Work::Gemm(id)));

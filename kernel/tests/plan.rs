@@ -50,7 +50,8 @@ fn copies(stmts: &[Stmt]) -> usize {
             | Stmt::Transpose(_)
             | Stmt::Sort(_)
             | Stmt::TopK(_)
-            | Stmt::Library(_) => 0,
+            | Stmt::Library(_)
+            | Stmt::Rows(_) => 0,
         })
         .sum()
 }
@@ -335,7 +336,8 @@ fn launches_in_loops(stmts: &[Stmt]) -> usize {
             | Stmt::Transpose(_)
             | Stmt::Sort(_)
             | Stmt::TopK(_)
-            | Stmt::Library(_) => 0,
+            | Stmt::Library(_)
+            | Stmt::Rows(_) => 0,
         })
         .sum()
 }

@@ -95,7 +95,7 @@ pub(super) unsafe fn contract<T: Real>(kernels: &Kernels<T>, contraction: &Contr
         return;
     }
     // SAFETY: the caller's promise.
-    if kernels.matrix.is_some_and(|multiply| unsafe { multiply(contraction) }) {
+    if kernels.matrix.as_ref().is_some_and(|tiles| unsafe { (tiles.contract)(contraction) }) {
         return;
     }
     let parallel = contraction.parallel && m * n * k >= SERIAL;

@@ -59,16 +59,16 @@ pub(crate) unsafe fn conv(conv: &kir::Conv, lhs: *const u8, rhs: *const u8, out:
 
 /// A convolution whose left operand has no gaps, and the three addresses.
 #[derive(Clone, Debug)]
-struct Phase<E, R> {
-    batch: GemmAxis,
-    group: GemmAxis,
-    input: GemmAxis,
-    output: GemmAxis,
+pub(in crate::gemm) struct Phase<E, R> {
+    pub(in crate::gemm) batch: GemmAxis,
+    pub(in crate::gemm) group: GemmAxis,
+    pub(in crate::gemm) input: GemmAxis,
+    pub(in crate::gemm) output: GemmAxis,
     /// `base_dilation` is 1.
-    spatial: Vec<ConvAxis>,
-    lhs: *const E,
-    rhs: *const E,
-    out: *mut R,
+    pub(in crate::gemm) spatial: Vec<ConvAxis>,
+    pub(in crate::gemm) lhs: *const E,
+    pub(in crate::gemm) rhs: *const E,
+    pub(in crate::gemm) out: *mut R,
 }
 
 // SAFETY: threads write different groups of the result and only read the operands.
@@ -100,6 +100,9 @@ pub(super) unsafe fn conv_with<T: Real + Element<T>, E: Element<T>, R: Element<T
         unsafe {
             if depthwise::applies(&phase) {
                 depthwise::depthwise(kernels, &phase);
+                continue;
+            }
+            if T::convolve(kernels, &phase) {
                 continue;
             }
             run(kernels, &phase, false);

@@ -20,6 +20,11 @@ pub(super) trait Element<T: Real>: Copy + 'static {
         None
     }
 
+    /// The same address, if this is `bf16`.
+    fn as_bf16(_pointer: *const Self) -> Option<*const bf16> {
+        None
+    }
+
     /// The same address, if the types are the same.
     fn as_computed_mut(_pointer: *mut Self) -> Option<*mut T> {
         None
@@ -188,6 +193,10 @@ plain!(f32, Some(3); f64, None);
 
 impl Element<f32> for bf16 {
     const PARTS: Option<usize> = Some(1);
+
+    fn as_bf16(pointer: *const bf16) -> Option<*const bf16> {
+        Some(pointer)
+    }
 
     #[inline(always)]
     fn from_computed(value: f32) -> bf16 {

@@ -8,20 +8,23 @@
 //! The registers take numbers below the normal ones for 0. That is far below the error of a sum as long as operands are of ordinary
 //! size, so both are looked at while they are packed, and products of huge, tiny or infinite operands are left to vectors.
 
+pub(super) mod direct;
 mod split;
 mod tiles;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rjax_runtime::parallel_for;
+use rjax_ir::{Aval, DType};
+use rjax_runtime::{Buffer, parallel_for};
 
 use super::Extents;
 use super::contract::{Contraction, SERIAL, Shared};
 use super::operand::Source;
 use super::scratch::with_scratch;
+use super::tile::Kept;
 use split::{Side, split};
-use tiles::{BLOCK, STEP, Tiles, packed_len};
+use tiles::{BLOCK, HALF, STEP, Tiles, packed_len};
 
 /// Most elements of an operand that are packed at once.
 const PACKED: usize = 1 << 22;
@@ -35,12 +38,15 @@ const ROW_BYTES: usize = 768 << 10;
 const COLUMNS: usize = 256;
 /// Steps along the summed axis between which sums go through memory.
 const DEPTHS: usize = 1024;
+/// What is kept for fewer rows than this stays in the second-level cache.
+const MANY_ROWS: usize = 96;
+const CACHED_BYTES: usize = 1 << 20;
 /// How many parts there should be.
 const PARTS: usize = 16;
 /// The least and the greatest number that the greatest magnitude of an operand may be: `2^-30` and `2^50`.
 const ORDINARY: Range<u32> = (127 - 30) << 23..(127 + 50) << 23;
 
-/// Computes a product if tiles suit it, and says whether they did; if not, what it has written is no result.
+/// Computes a product if tiles suit it, and says whether they did; if not, what it has written is no result, and nothing was added to.
 ///
 /// # Safety
 /// As for [`super::contract::contract`]; the machine has AVX-512, and the process may use tile registers.
@@ -48,7 +54,7 @@ pub(super) unsafe fn contract(contraction: &Contraction<'_, f32>) -> bool {
     let Some(parts) = contraction.left.parts().filter(|&parts| contraction.right.parts() == Some(parts)) else {
         return false;
     };
-    if contraction.add || !pays(contraction.extents, parts) {
+    if !pays(contraction.extents, parts) {
         return false;
     }
     // SAFETY: the caller's promise.
@@ -76,38 +82,90 @@ struct Work<'a> {
     greatest: [AtomicU32; 2],
 }
 
-/// [`contract`], whether it pays or not; adds nothing to what is there.
+/// [`contract`], whether it pays or not.
 ///
 /// # Safety
 /// As for [`contract`].
 pub(super) unsafe fn multiply(contraction: &Contraction<'_, f32>, parts: usize) -> bool {
-    let Extents { m, n, k } = contraction.extents;
-    let parallel = contraction.parallel && m * n * k >= SERIAL;
-    let work = Work { contraction, parts, greatest: [AtomicU32::new(0), AtomicU32::new(0)] };
-    let fits = |lines: usize| (PACKED / k / BLOCK).max(1) * BLOCK >= lines;
+    let Extents { n, k, .. } = contraction.extents;
+    let work = Work::new(contraction, parts);
     // Columns whose packed lines are there at once.
-    let chunk = if fits(n) { n } else { (PACKED / k / BLOCK).max(1) * BLOCK };
-    // Rows are packed once, or, where all columns are there at once, by each part for itself.
-    let share_left = fits(m) && n > ROWS;
-    with_scratch(if share_left { packed_len(m, k, parts) } else { 0 }, |left: *mut u16| {
-        with_scratch(packed_len(chunk, k, parts), |right: *mut u16| {
-            // SAFETY: there is room for the packed lines.
-            unsafe {
-                if share_left {
-                    work.pack(Side::Left, 0..m, left, parallel);
-                }
+    let chunk = if fits(n, k) { n } else { (PACKED / k / BLOCK).max(1) * BLOCK };
+    // Both must be known to be ordinary before anything is added to.
+    let share_left = fits(contraction.extents.m, k) && (n > ROWS || contraction.add);
+    if contraction.add && !(share_left && chunk == n) {
+        return false;
+    }
+    with_scratch(packed_len(chunk, k, parts), |right: *mut u16| {
+        // SAFETY: there is room for the packed lines.
+        unsafe {
+            work.with_left(share_left, |left| {
                 for first in (0..n).step_by(chunk) {
                     let columns = first..n.min(first + chunk);
-                    work.pack(Side::Right, columns.clone(), right, parallel);
+                    work.pack(Side::Right, columns.clone(), right, work.is_parallel());
                     if !work.is_ordinary() {
                         return false;
                     }
-                    work.product(columns, share_left.then_some(left.cast_const()), right, parallel);
+                    work.product(columns, left, right);
                 }
-            }
-            work.is_ordinary()
-        })
+                work.is_ordinary()
+            })
+        }
     })
+}
+
+/// Whether an operand of this greatest magnitude suits the tiles.
+fn is_ordinary(bits: u32) -> bool {
+    bits == 0 || ORDINARY.contains(&bits)
+}
+
+/// Whether so many packed lines may be there at once.
+fn fits(lines: usize, k: usize) -> bool {
+    (PACKED / k / BLOCK).max(1) * BLOCK >= lines
+}
+
+/// Packs the right operand of products like this one, if tiles suit them then.
+///
+/// # Safety
+/// As for [`contract`]; the left operand and the result are not looked at.
+pub(super) unsafe fn keep(contraction: &Contraction<'_, f32>) -> Option<Kept> {
+    let Extents { m, n, k } = contraction.extents;
+    let parts = contraction.right.parts()?;
+    if m < HALF || n < BLOCK || k < STEP || !fits(m, k) || !fits(n, k) {
+        return None;
+    }
+    let work = Work::new(contraction, parts);
+    let bytes = packed_len(n, k, parts) * size_of::<u16>();
+    // Few rows are done before more than a cache holds has been read, of which there is less before it is packed.
+    if m < MANY_ROWS && bytes > CACHED_BYTES {
+        return None;
+    }
+    let mut packed = Buffer::new(Aval::new(DType::U8, [bytes]));
+    // SAFETY: there is room for the packed lines; buffers are aligned to more than an element.
+    unsafe { work.pack(Side::Right, 0..n, packed.as_bytes_mut().as_mut_ptr().cast(), work.is_parallel()) };
+    let [_, greatest] = work.greatest;
+    Some(Kept { packed, parts, greatest: greatest.into_inner() })
+}
+
+/// Computes a product whose right operand is kept, and says whether it did, as [`contract`].
+///
+/// # Safety
+/// As for [`contract`]; `kept` is the right operand of this product.
+pub(super) unsafe fn contract_kept(contraction: &Contraction<'_, f32>, kept: &Kept) -> bool {
+    let work = Work::new(contraction, kept.parts);
+    work.greatest[Side::Right as usize].store(kept.greatest, Ordering::Relaxed);
+    // SAFETY: the caller's promise.
+    unsafe {
+        work.is_ordinary()
+            && work.with_left(true, |left| {
+                let ordinary = work.is_ordinary();
+                if ordinary {
+                    let right = kept.packed.as_bytes().as_ptr().cast_mut().cast();
+                    work.product(0..contraction.extents.n, left, right);
+                }
+                ordinary
+            })
+    }
 }
 
 /// What packing one part of the lines needs.
@@ -121,12 +179,34 @@ struct Packing<'a> {
 // SAFETY: parts write different blocks of the result and of packed lines, and only read the operands.
 unsafe impl Sync for Work<'_> {}
 
-impl Work<'_> {
-    fn is_ordinary(&self) -> bool {
-        self.greatest.iter().all(|bits| {
-            let bits = bits.load(Ordering::Relaxed);
-            bits == 0 || ORDINARY.contains(&bits)
+impl<'a> Work<'a> {
+    fn new(contraction: &'a Contraction<'a, f32>, parts: usize) -> Work<'a> {
+        Work { contraction, parts, greatest: [AtomicU32::new(0), AtomicU32::new(0)] }
+    }
+
+    fn is_parallel(&self) -> bool {
+        let Extents { m, n, k } = self.contraction.extents;
+        self.contraction.parallel && m * n * k >= SERIAL
+    }
+
+    /// Calls `then` with the packed left operand, if it is to be packed for all parts of the result.
+    ///
+    /// # Safety
+    /// As for [`contract`].
+    unsafe fn with_left(&self, share: bool, then: impl FnOnce(Option<*const u16>) -> bool) -> bool {
+        let Extents { m, k, .. } = self.contraction.extents;
+        if !share {
+            return then(None);
+        }
+        with_scratch(packed_len(m, k, self.parts), |left: *mut u16| {
+            // SAFETY: there is room for all rows.
+            unsafe { self.pack(Side::Left, 0..m, left, self.is_parallel()) };
+            then(Some(left))
         })
+    }
+
+    fn is_ordinary(&self) -> bool {
+        self.greatest.iter().all(|bits| is_ordinary(bits.load(Ordering::Relaxed)))
     }
 
     /// Packs lines of one operand, all depths.
@@ -170,7 +250,8 @@ impl Work<'_> {
     ///
     /// # Safety
     /// As for [`contract`]; `right` holds the columns, `left` all rows.
-    unsafe fn product(&self, columns: Range<usize>, left: Option<*const u16>, right: *mut u16, parallel: bool) {
+    unsafe fn product(&self, columns: Range<usize>, left: Option<*const u16>, right: *mut u16) {
+        let parallel = self.is_parallel();
         let Extents { m, k, .. } = self.contraction.extents;
         let fitting = ROW_BYTES / (k.next_multiple_of(STEP) * self.parts * size_of::<u16>());
         let height = (fitting / BLOCK * BLOCK).clamp(BLOCK, ROWS);
@@ -229,6 +310,7 @@ impl Work<'_> {
         let whole = m.is_multiple_of(BLOCK) && n.is_multiple_of(BLOCK);
         let direct = self.contraction.out.direct(&rows, &columns).filter(|_| whole);
         let (padded_rows, padded) = (m.next_multiple_of(BLOCK), n.next_multiple_of(BLOCK));
+        let into = self.contraction.add && direct.is_some();
         with_scratch(if direct.is_some() { 0 } else { padded_rows * padded }, |scratch: *mut f32| {
             let (to, stride) = direct.unwrap_or((scratch, padded as isize));
             for depth in (0..k).step_by(DEPTHS) {
@@ -239,13 +321,13 @@ impl Work<'_> {
                         let (a, b) = (left.wrapping_add(panel(row)), right.wrapping_add(panel(column)));
                         let c = to.wrapping_offset(row as isize * stride).wrapping_add(column);
                         // SAFETY: the panels have the steps, and there is room for the block.
-                        unsafe { tiles.multiply(self.parts, steps, a, b, c, stride, depth == 0) };
+                        unsafe { tiles.multiply(self.parts, steps, a, b, c, stride, depth == 0 && !into) };
                     }
                 }
             }
             if direct.is_none() {
                 // SAFETY: the block is in the result.
-                unsafe { self.contraction.out.store(rows, columns, scratch, padded, false) };
+                unsafe { self.contraction.out.store(rows, columns, scratch, padded, self.contraction.add) };
             }
         });
     }

@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use half::bf16;
+
 use super::element::Element;
 use super::scratch::with_scratch;
 use super::tile::Real;
@@ -83,6 +85,11 @@ pub(super) trait Source<T> {
 
     /// Where it is, if tiles can read it there.
     fn in_place(&self) -> Option<InPlace<T>>;
+
+    /// Where it is, if it is of evenly spaced `bf16`.
+    fn bf16_in_place(&self) -> Option<InPlace<bf16>> {
+        None
+    }
 
     /// Whether neighbouring lines are neighbours in memory, so that groups of lines are the natural order.
     fn lines_are_contiguous(&self) -> bool;

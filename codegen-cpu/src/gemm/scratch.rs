@@ -1,55 +1,40 @@
 //! Recycled scratch memory for packing.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::RefCell;
-use std::ptr::NonNull;
 
-/// Scratch begins at a cache line.
-const ALIGN: usize = 64;
+use rjax_ir::{Aval, DType};
+use rjax_runtime::Buffer;
 
-/// A growing block of uninitialised memory.
-struct Block {
-    start: NonNull<u8>,
-    bytes: usize,
-}
-
-impl Block {
-    const EMPTY: Block = Block { start: NonNull::dangling(), bytes: 0 };
-
-    fn layout(bytes: usize) -> Layout {
-        Layout::from_size_align(bytes, ALIGN).expect("scratch is smaller than the address space")
-    }
-
-    fn grow(&mut self, bytes: usize) {
-        if bytes <= self.bytes {
-            return;
-        }
-        let layout = Block::layout(bytes.next_multiple_of(4096));
-        // SAFETY: the layout is not empty, because `bytes` is above 0.
-        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
-        *self = Block { start, bytes: layout.size() };
-    }
-}
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        if self.bytes > 0 {
-            // SAFETY: a block that is not empty was allocated with this layout in `grow`.
-            unsafe { dealloc(self.start.as_ptr(), Block::layout(self.bytes)) };
-        }
-    }
-}
+/// Blocks of more bytes are as large as the runtime needs them to be to take huge pages for them: packed operands are gone through again and
+/// again, and with small pages the addresses are looked up as often.
+const LARGE: usize = 256 << 10;
+const HUGE: usize = 4 << 20;
 
 thread_local! {
     /// Blocks that are not in use. Calls nest (a widened product packs inside), so there may be several.
-    static FREE: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
+    static FREE: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Calls `work` with room for `count` uninitialised elements, aligned to a cache line.
-pub(super) fn with_scratch<T, R>(count: usize, work: impl FnOnce(*mut T) -> R) -> R {
-    let mut block = FREE.with_borrow_mut(|free| free.pop()).unwrap_or(Block::EMPTY);
-    block.grow(count * size_of::<T>());
-    let result = work(if block.bytes == 0 { ALIGN as *mut T } else { block.start.as_ptr().cast() });
-    FREE.with_borrow_mut(|free| free.push(block));
+/// Calls `work` with room for `count` elements of unspecified value, aligned to a cache line.
+pub(crate) fn with_scratch<T, R>(count: usize, work: impl FnOnce(*mut T) -> R) -> R {
+    let bytes = count * size_of::<T>();
+    let bytes = if bytes > LARGE { bytes.next_multiple_of(HUGE) } else { bytes.next_multiple_of(4096) };
+    // The smallest that is large enough, so that large ones are left for others.
+    let fitting = FREE.with_borrow_mut(|free| {
+        let fitting = (0..free.len()).filter(|&i| free[i].as_bytes().len() >= bytes);
+        fitting.min_by_key(|&i| free[i].as_bytes().len()).map(|i| free.swap_remove(i))
+    });
+    let mut block = fitting.unwrap_or_else(|| Buffer::new(Aval::new(DType::U8, [bytes])));
+    let result = work(block.as_bytes_mut().as_mut_ptr().cast());
+    FREE.with_borrow_mut(|free| {
+        free.push(block);
+        if free.len() > KEPT {
+            let smallest = (0..free.len()).min_by_key(|&i| free[i].as_bytes().len()).expect("there are some");
+            free.swap_remove(smallest);
+        }
+    });
     result
 }
+
+/// How many blocks a thread keeps.
+const KEPT: usize = 6;

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use half::bf16;
+
 use super::Matrix;
 use super::element::Element;
 use super::operand::{InPlace, Source};
@@ -29,6 +31,10 @@ impl<T: Real, E: Element<T>> Source<T> for Strided<E> {
 
     fn in_place(&self) -> Option<InPlace<T>> {
         E::as_computed(self.start).map(|start| InPlace { start, line: self.line, depth: self.depth })
+    }
+
+    fn bf16_in_place(&self) -> Option<InPlace<bf16>> {
+        E::as_bf16(self.start).map(|start| InPlace { start, line: self.line, depth: self.depth })
     }
 
     fn lines_are_contiguous(&self) -> bool {

@@ -105,15 +105,15 @@ fn sweep(mut check: impl FnMut(Extents, [usize; 3])) {
 fn products_of_every_shape_and_layout() {
     sweep(|extents, layouts| {
         // SAFETY: the operands have these extents.
-        let run = |e, a, b, c| unsafe { product::<f32, f32, f32>(f32::kernels(), e, a, b, c, true) };
+        let run = |e, a, b, c| unsafe { product::<f32, f32, f32>(f32::kernels(), e, a, b, c, false, true) };
         check::<f32>("f32", run, extents, layouts, |x| x as f32, |x| x as f64);
         // SAFETY: the operands have these extents.
-        let run = |e, a, b, c| unsafe { product::<f64, f64, f64>(f64::kernels(), e, a, b, c, true) };
+        let run = |e, a, b, c| unsafe { product::<f64, f64, f64>(f64::kernels(), e, a, b, c, false, true) };
         check::<f64>("f64", run, extents, layouts, |x| x, |x| x);
     });
     for (m, n, k) in [(0, 3, 2), (3, 0, 2), (3, 4, 0)] {
         // SAFETY: the operands have these extents.
-        let run = |e, a, b, c| unsafe { product::<f32, f32, f32>(f32::kernels(), e, a, b, c, true) };
+        let run = |e, a, b, c| unsafe { product::<f32, f32, f32>(f32::kernels(), e, a, b, c, false, true) };
         check::<f32>("empty", run, Extents { m, n, k }, [0, 0, 0], |x| x as f32, |x| x as f64);
     }
 }
@@ -124,14 +124,14 @@ fn every_instruction_set_that_is_here() {
     for (name, kernels) in tile::x86::all_f32() {
         sweep(|extents, [a, b, _]| {
             // SAFETY: the operands have these extents, and the machine has the instruction set.
-            let run = |e, a, b, c| unsafe { product::<f32, f32, f32>(kernels, e, a, b, c, true) };
+            let run = |e, a, b, c| unsafe { product::<f32, f32, f32>(kernels, e, a, b, c, false, true) };
             check::<f32>(name, run, extents, [a, b, 3], |x| x as f32, |x| x as f64);
         });
     }
     for (name, kernels) in tile::x86::all_f64() {
         sweep(|extents, [a, b, _]| {
             // SAFETY: the operands have these extents, and the machine has the instruction set.
-            let run = |e, a, b, c| unsafe { product::<f64, f64, f64>(kernels, e, a, b, c, true) };
+            let run = |e, a, b, c| unsafe { product::<f64, f64, f64>(kernels, e, a, b, c, false, true) };
             check::<f64>(name, run, extents, [a, b, 0], |x| x, |x| x);
         });
     }
@@ -155,6 +155,7 @@ fn described(batch: &[[usize; 4]], [m, n, k]: [usize; 3], dtype: DType, out_dtyp
         lhs: view(),
         rhs: view(),
         out: view(),
+        add: false,
     }
 }
 

@@ -4,7 +4,11 @@
 //! vectors of the right operand and multiplies it by one broadcast element for each row of the left one. Full
 //! tiles fill the register file: 6×2 vectors with AVX2, 14×2 with AVX-512.
 
+use rjax_runtime::Buffer;
+
 use super::contract::Contraction;
+use super::conv::Phase;
+use super::element::Element;
 use super::{Extents, Matrix};
 use crate::target::Level;
 
@@ -62,6 +66,22 @@ pub(super) trait Isa {
     unsafe fn dots(extents: Extents, lhs: Matrix<Self::Scalar>, rhs: Matrix<Self::Scalar>, out: Matrix<Self::Scalar>);
 }
 
+/// A right operand that is packed for several products on matrix tile registers.
+pub(crate) struct Kept {
+    pub(super) packed: Buffer,
+    /// How many `bf16` an element is.
+    pub(super) parts: usize,
+    /// The bits of the greatest magnitude.
+    pub(super) greatest: u32,
+}
+
+/// Products on matrix tile registers; what each function says is in `matrix`.
+pub(super) struct MatrixTiles<T> {
+    pub(super) contract: unsafe fn(&Contraction<'_, T>) -> bool,
+    pub(super) keep: unsafe fn(&Contraction<'_, T>) -> Option<Kept>,
+    pub(super) contract_kept: unsafe fn(&Contraction<'_, T>, &Kept) -> bool,
+}
+
 /// The tiles of one instruction set as functions.
 pub(super) struct Kernels<T> {
     pub(super) level: Level,
@@ -79,7 +99,7 @@ pub(super) struct Kernels<T> {
     /// [`Isa::dots`].
     pub(super) dots: unsafe fn(Extents, Matrix<T>, Matrix<T>, Matrix<T>),
     /// The same products on matrix tile registers, for those it says it computes.
-    pub(super) matrix: Option<unsafe fn(&Contraction<'_, T>) -> bool>,
+    pub(super) matrix: Option<MatrixTiles<T>>,
 }
 
 impl<T: Real> Kernels<T> {
@@ -117,6 +137,15 @@ pub(super) trait Real: Copy + std::ops::Add<Output = Self> + std::ops::Mul<Outpu
 
     /// The fastest tiles for this machine.
     fn kernels() -> &'static Kernels<Self>;
+
+    /// Computes a convolution on matrix tile registers, if they are there and suit it, and says whether it did; if not, what it has written is no
+    /// result.
+    ///
+    /// # Safety
+    /// As for [`super::conv::conv`].
+    unsafe fn convolve<E: Element<Self>, R: Element<Self>>(_kernels: &Kernels<Self>, _phase: &Phase<E, R>) -> bool {
+        false
+    }
 
     /// Transposes a square block: lines `from_stride` apart become columns of lines `to_stride` apart.
     ///

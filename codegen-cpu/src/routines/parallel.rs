@@ -32,7 +32,7 @@ pub(crate) fn grain(kernel: &Kernel) -> Option<usize> {
     (grain < extent).then_some(grain)
 }
 
-type Code = unsafe extern "C" fn(arguments: *const *mut u8, begin: usize, end: usize);
+pub(super) type Code = unsafe extern "C" fn(arguments: *const *mut u8, begin: usize, end: usize);
 
 /// Runs a kernel over `0..extent`, `grain` indices at a time.
 ///

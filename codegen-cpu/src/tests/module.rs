@@ -188,6 +188,7 @@ fn routines() {
                 lhs: whole(0),
                 rhs: whole(1),
                 out: whole(3),
+                add: false,
             }),
             // Along the first axis of (2, 3), with positions that travel along.
             Stmt::Sort(Sort {

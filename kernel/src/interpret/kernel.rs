@@ -7,14 +7,14 @@ use super::memory::Memory;
 use super::{Span, scalar};
 use crate::kir::{Access, Carry, Expr, If, Index, Inst, Kernel, Loop, ParamId, Reg, WhileLoop};
 
-/// Runs a kernel over its whole range, the second half first.
-pub(super) fn run(kernel: &Kernel, spans: &[Span], memory: &mut Memory) {
+/// Runs a kernel over a part of its range, the second half first.
+pub(super) fn run(kernel: &Kernel, spans: &[Span], range: std::ops::Range<usize>, memory: &mut Memory) {
     assert_eq!(spans.len(), kernel.shared_params().len(), "a view for each parameter");
     for (param, span) in kernel.params.iter().zip(spans) {
         assert!(param.len * param.dtype.size() <= span.bytes, "a parameter reaches beyond its buffer");
     }
-    let middle = kernel.range.extent / 2;
-    for (begin, end) in [(middle, kernel.range.extent), (0, middle)] {
+    let middle = range.start + range.len() / 2;
+    for (begin, end) in [(middle, range.end), (range.start, middle)] {
         if begin < end {
             let locals = kernel.params[spans.len()..].iter().map(|param| vec![None; param.len]).collect();
             let mut frame = Frame { kernel, spans, locals, memory, registers: vec![None; kernel.registers.len()] };

@@ -13,11 +13,17 @@ pub(super) struct Memory {
     outputs: Vec<Vec<u8>>,
     consts: Vec<Vec<u8>>,
     arena: Vec<u8>,
+    local: Vec<u8>,
 }
 
 impl Memory {
     pub fn new(module: &Module, inputs: &[Tensor]) -> Memory {
+        let ends = module.buffers.iter().filter_map(|buffer| match buffer.space {
+            Space::Local(start) => Some(start + buffer.len * buffer.dtype.size()),
+            Space::Input(_) | Space::Output(_) | Space::Const(_) | Space::Arena(_) => None,
+        });
         Memory {
+            local: vec![GARBAGE; ends.max().unwrap_or(0)],
             inputs: inputs.iter().map(Tensor::to_bytes).collect(),
             outputs: module.outputs.iter().map(|aval| vec![GARBAGE; aval.bytes()]).collect(),
             consts: module.consts.iter().map(Tensor::to_bytes).collect(),
@@ -31,7 +37,13 @@ impl Memory {
             Space::Output(i) => &self.outputs[i as usize],
             Space::Const(i) => &self.consts[i as usize],
             Space::Arena(_) => &self.arena,
+            Space::Local(_) => &self.local,
         }
+    }
+
+    /// Forgets what a block of rows left behind.
+    pub fn clear_local(&mut self) {
+        self.local.fill(GARBAGE);
     }
 
     fn at(span: Span, index: isize, size: usize) -> std::ops::Range<usize> {
@@ -64,6 +76,7 @@ impl Memory {
             Space::Output(i) => &mut self.outputs[i as usize],
             Space::Const(_) => panic!("a constant is written"),
             Space::Arena(_) => &mut self.arena,
+            Space::Local(_) => &mut self.local,
         };
         bytes[range].copy_from_slice(&bits.to_le_bytes()[..dtype.size()]);
     }
@@ -71,6 +84,7 @@ impl Memory {
     pub fn tensor(&self, buffer: &Buffer, aval: &Aval) -> Tensor {
         let (space, start) = match buffer.space {
             Space::Arena(start) => (Space::Arena(0), start),
+            Space::Local(start) => (Space::Local(0), start),
             space @ (Space::Input(_) | Space::Output(_) | Space::Const(_)) => (space, 0),
         };
         self.tensor_at(Span { space, start, bytes: buffer.len * buffer.dtype.size(), before: 0 }, aval)

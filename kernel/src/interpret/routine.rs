@@ -28,8 +28,12 @@ pub(super) fn gemm(gemm: &Gemm, lhs: Span, rhs: Span, out: Span, memory: &mut Me
             let y = memory.read_signed(rhs, r + k * gemm.k.rhs, gemm.dtype);
             total += to_f64(x) * to_f64(y);
         }
+        let place = usize::try_from(o).expect("in bounds");
+        if gemm.add {
+            total += self::to_f64(gemm.out_dtype, memory.read(out, place, gemm.out_dtype));
+        }
         let bits = scalar::convert(DType::F64, gemm.out_dtype, total.to_bits());
-        memory.write(out, usize::try_from(o).expect("in bounds"), gemm.out_dtype, bits);
+        memory.write(out, place, gemm.out_dtype, bits);
     }
 }
 

@@ -331,6 +331,7 @@ impl Module {
                     Stmt::Copy { .. } | Stmt::Print { .. } => 0,
                     Stmt::While { condition, body, .. } => count(condition) + count(body),
                     Stmt::For { body, .. } => count(body),
+                    Stmt::Rows(rows) => count(&rows.body),
                     Stmt::Switch { branches, .. } => branches.iter().map(|b| count(b)).sum(),
                 })
                 .sum()

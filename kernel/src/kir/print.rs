@@ -14,7 +14,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::{
     Access, Buffer, BufferId, Carry, Class, ComplexOp, Conv, ConvAxis, CounterId, Expr, Gemm, GemmAxis, If, Index,
-    Inst, Kernel, KernelId, Library, Loop, Module, Order, ParamId, Reg, Sort, Space, Stmt, TopK, Transpose, View,
+    Inst, Kernel, KernelId, Library, Loop, Module, Order, ParamId, Reg, Rows, Sort, Space, Stmt, TopK, Transpose, View,
     WhileLoop,
 };
 
@@ -121,6 +121,7 @@ impl Display for Buffer {
             Space::Output(i) => write!(f, "output {i}"),
             Space::Const(i) => write!(f, "const {i}"),
             Space::Arena(offset) => write!(f, "arena {offset}"),
+            Space::Local(offset) => write!(f, "local {offset}"),
         }
     }
 }
@@ -325,6 +326,11 @@ fn print_stmts(f: &mut Formatter<'_>, stmts: &[Stmt], depth: usize) -> fmt::Resu
             Stmt::Sort(sort) => writeln!(f, "{pad}{sort}")?,
             Stmt::TopK(top_k) => writeln!(f, "{pad}{top_k}")?,
             Stmt::Library(library) => writeln!(f, "{pad}{library}")?,
+            Stmt::Rows(Rows { rows, block, body }) => {
+                writeln!(f, "{pad}rows {rows} by {block} {{")?;
+                print_stmts(f, body, depth + 1)?;
+                writeln!(f, "{pad}}}")?;
+            }
         }
     }
     Ok(())
@@ -342,7 +348,8 @@ impl Display for Gemm {
         if self.out_dtype != self.dtype {
             write!(f, "->{}", self.out_dtype)?;
         }
-        write!(f, " {} = {} x {}", self.out, self.lhs, self.rhs)?;
+        let sign = if self.add { "+=" } else { "=" };
+        write!(f, " {} {sign} {} x {}", self.out, self.lhs, self.rhs)?;
         for axis in &self.batch {
             write!(f, " batch={axis}")?;
         }

@@ -3,6 +3,7 @@
 mod columns;
 mod copies;
 mod merge;
+mod rows;
 mod split;
 
 use std::collections::{HashMap, HashSet};
@@ -10,6 +11,8 @@ use std::collections::{HashMap, HashSet};
 use rjax_ir::{Binary, DType, Scalar};
 
 use crate::kir::{Carry, Expr, Index, Inst, Kernel, Loop, Order, Reg};
+
+pub(crate) use rows::widen_range;
 
 pub(super) fn finish(kernel: &mut Kernel) {
     let mut used = HashSet::new();

@@ -116,6 +116,68 @@ macro_rules! steps {
     };
 }
 
+/// Steps of two tiles of patches, whose places are looked up.
+macro_rules! patches {
+    ($patches:ident, $b:ident, $c:ident, $bytes:literal, $($step:expr),*) => {
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "2:",
+            "mov {second}, [{offsets}]",
+            "lea {first}, [{a0} + {second}]",
+            "add {second}, {a1}",
+            "add {offsets}, 8",
+            // An image of one plane has no next one.
+            "/* {plane} */",
+            $($step,)*
+            concat!("add {b}, ", $bytes),
+            "dec {steps}",
+            "jnz 2b",
+            "mov {steps:e}, 128",
+            "tilestored [{c} + {steps}], tmm0",
+            "tilestored [{c} + {steps} + 64], tmm1",
+            "tilestored [{c} + {steps} + 2048], tmm2",
+            "tilestored [{c} + {steps} + 2112], tmm3",
+            a0 = in(reg) $patches.starts[0],
+            a1 = in(reg) $patches.starts[1],
+            offsets = inout(reg) $patches.offsets.as_ptr() => _,
+            steps = inout(reg) $patches.offsets.len() => _,
+            patch = in(reg) $patches.row,
+            plane = in(reg) $patches.plane,
+            b = inout(reg) $b => _,
+            c = in(reg) $c,
+            row = in(reg) 64_usize,
+            first = out(reg) _,
+            second = out(reg) _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _, out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        )
+    };
+}
+macro_rules! patch {
+    () => {
+        "tileloadd tmm4, [{first} + {patch}]\n tileloadd tmm5, [{second} + {patch}]"
+    };
+}
+macro_rules! next_plane {
+    () => {
+        "add {first}, {plane}\n add {second}, {plane}"
+    };
+}
+
+/// Two tiles of patches in an image of several planes.
+pub(super) struct Patches<'a> {
+    /// The first position of each tile.
+    pub(super) starts: [*const u16; 2],
+    /// From one position to the next, and from one plane to the next, in bytes.
+    pub(super) row: usize,
+    pub(super) plane: usize,
+    /// For each step the distance of what it reads, in bytes.
+    pub(super) offsets: &'a [usize],
+}
+
 struct Block {
     steps: usize,
     a: *const u16,
@@ -184,6 +246,65 @@ impl Tiles {
                     left!(2),
                     products!(),
                     left!(0),
+                    products!()
+                ),
+            }
+        }
+    }
+
+    /// Multiplies patches and a group of packed filters into a block of the result.
+    ///
+    /// # Safety
+    /// All steps of the patches are valid memory, and `b` has as many.
+    pub(super) unsafe fn convolve(
+        &self,
+        parts: usize,
+        patches: &Patches<'_>,
+        b: *const u16,
+        c: &mut [f32; BLOCK * BLOCK],
+    ) {
+        debug_assert!(!patches.offsets.is_empty());
+        let c = c.as_mut_ptr();
+        // SAFETY: the caller's promise; nothing else is touched.
+        unsafe {
+            match parts {
+                1 => patches!(patches, b, c, "2048", patch!(), right!(0), products!()),
+                2 => patches!(
+                    patches,
+                    b,
+                    c,
+                    "4096",
+                    patch!(),
+                    right!(1),
+                    products!(),
+                    right!(0),
+                    products!(),
+                    next_plane!(),
+                    patch!(),
+                    products!(),
+                    right!(1),
+                    products!()
+                ),
+                _ => patches!(
+                    patches,
+                    b,
+                    c,
+                    "6144",
+                    patch!(),
+                    right!(2),
+                    products!(),
+                    right!(1),
+                    products!(),
+                    right!(0),
+                    products!(),
+                    next_plane!(),
+                    patch!(),
+                    products!(),
+                    right!(1),
+                    products!(),
+                    next_plane!(),
+                    patch!(),
+                    right!(0),
                     products!()
                 ),
             }

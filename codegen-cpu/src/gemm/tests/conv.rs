@@ -248,3 +248,42 @@ fn convolutions_with_every_instruction_set() {
         }
     }
 }
+
+/// Window, padding, distances and extent of an axis; padding is the same at both ends.
+fn axis(lhs_extent: usize, window: usize, low: i64, [stride, dilation, base_dilation]: [usize; 3]) -> ConvAxis {
+    let dilated = ((lhs_extent - 1) * base_dilation + 1) as i64 + 2 * low;
+    let extent = (dilated as usize - ((window - 1) * dilation + 1)) / stride + 1;
+    ConvAxis { extent, window, lhs_extent, stride, dilation, base_dilation, low, lhs: 0, rhs: 0, out: 0 }
+}
+
+/// Large enough, and with features enough, to go from the image.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn convolutions_of_many_features() {
+    let levels = tile::x86::all_f32();
+    let Some((_, kernels)) = levels.iter().find(|(name, _)| *name == "matrix tiles") else {
+        println!("convolutions_of_many_features: skipped, this machine has no matrix tile registers");
+        return;
+    };
+    let plain = [1, 1, 1];
+    let cases: [(&[ConvAxis], [usize; 4]); 8] = [
+        (&[axis(9, 3, 1, plain), axis(11, 3, 1, plain)], [1, 1, 32, 20]),
+        (&[axis(5, 3, 0, plain), axis(20, 3, 0, plain)], [1, 1, 64, 20]),
+        (&[axis(12, 3, 1, [2, 1, 1]), axis(25, 5, 2, [2, 1, 1])], [1, 1, 32, 16]),
+        (&[axis(10, 3, 2, [1, 2, 1]), axis(20, 3, -1, [1, 3, 1])], [1, 2, 32, 17]),
+        (&[axis(6, 3, 1, [1, 1, 2]), axis(10, 3, 1, [1, 1, 2])], [1, 1, 64, 40]),
+        (&[axis(60, 7, 3, plain)], [2, 1, 32, 24]),
+        (&[axis(3, 2, 0, plain), axis(4, 3, 1, plain), axis(9, 3, 1, plain)], [1, 1, 32, 16]),
+        (&[axis(16, 1, 0, plain), axis(16, 1, 0, plain)], [1, 1, 64, 40]),
+    ];
+    for (spatial, [batch, groups, inputs, outputs]) in cases {
+        let case = |features_last: bool| {
+            let spatial = spatial.to_vec();
+            Case { batch, groups, inputs, outputs, spatial, features_last, groups_of_images: false }
+        };
+        check::<f32, f32>(&case(true), Some(kernels), DType::F32, |x| x as f32, false);
+        check::<f32, f32>(&case(false), Some(kernels), DType::F32, |x| x as f32, false);
+        check::<f32, bf16>(&case(true), Some(kernels), DType::BF16, |x| x as f32, false);
+        check::<f32, f32>(&case(true), Some(kernels), DType::F32, |x| x as f32, true);
+    }
+}

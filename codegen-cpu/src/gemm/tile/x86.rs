@@ -3,7 +3,9 @@
 use std::arch::x86_64::*;
 
 use super::super::{Extents, Matrix};
-use super::{Isa, Kernels, Portable, Real, Tile, transpose_portable};
+use super::{Isa, Kernels, MatrixTiles, Portable, Real, Tile, transpose_portable};
+use crate::gemm::conv::Phase;
+use crate::gemm::element::Element;
 use crate::gemm::matrix;
 use crate::target::{Level, has_matrix_tiles, level};
 
@@ -385,7 +387,9 @@ isa!(Avx512F32, "avx512f", v16f32, f32, 16, rows 14, full [1 2 3 4 5 6 7 8 9 10 
 isa!(Avx512F64, "avx512f", v8f64, f64, 8, rows 14, full [1 2 3 4 5 6 7 8 9 10 11 12 13 14], narrow [1 => 8, 2 => 6, 3 => 4, 4 => 4], AVX512_F64, Avx512);
 
 static PORTABLE_F32: Kernels<f32> = Kernels::of::<Portable<f32>>(Level::Portable);
-static MATRIX_F32: Kernels<f32> = Kernels { matrix: Some(matrix::contract), ..Kernels::of::<Avx512F32>(Level::Avx512) };
+const MATRIX_TILES: MatrixTiles<f32> =
+    MatrixTiles { contract: matrix::contract, keep: matrix::keep, contract_kept: matrix::contract_kept };
+static MATRIX_F32: Kernels<f32> = Kernels { matrix: Some(MATRIX_TILES), ..Kernels::of::<Avx512F32>(Level::Avx512) };
 
 impl Real for f32 {
     const ZERO: f32 = 0.0;
@@ -407,6 +411,11 @@ impl Real for f32 {
             Level::Avx512 if has_matrix_tiles() => &MATRIX_F32,
             Level::Avx512 => &AVX512_F32,
         }
+    }
+
+    unsafe fn convolve<E: Element<f32>, R: Element<f32>>(kernels: &Kernels<f32>, phase: &Phase<E, R>) -> bool {
+        // SAFETY: the same contract.
+        kernels.matrix.is_some() && matrix::direct::applies(phase) && unsafe { matrix::direct::convolve(phase) }
     }
 
     unsafe fn transpose_block(from: *const f32, from_stride: isize, to: *mut f32, to_stride: usize) {

@@ -1,0 +1,154 @@
+//! Launches and matrix products over blocks of rows, with what is between them in scratch memory of the thread.
+
+use rjax_ir::{Result, bail, ensure};
+use rjax_kernel::kir::{Gemm, Module, Rows, Space, Stmt, View};
+use rjax_runtime::parallel_for;
+
+use super::parallel::Code;
+use crate::gemm;
+use crate::gemm::scratch::with_scratch;
+
+/// How many groups of rows at least are shared among threads whole: the blocks of one use the same right operands.
+const WHOLE_GROUPS: usize = 8;
+/// Arrays in scratch begin at multiples of this many bytes.
+const ALIGN: usize = 64;
+
+/// The steps, without addresses.
+pub(crate) struct RowsTask {
+    rows: usize,
+    block: usize,
+    /// Rows that blocks of one thread follow each other in.
+    group: usize,
+    steps: Vec<Step>,
+    /// Bytes of scratch.
+    scratch: usize,
+}
+
+enum Step {
+    /// The number of indices of a row, and the arrays.
+    Launch(usize, Vec<Array>),
+    Gemm(Box<Gemm>, [Array; 3]),
+}
+
+/// Where an array of a step is.
+#[derive(Clone, Copy)]
+enum Array {
+    /// In memory: a position in the table of addresses.
+    Whole(usize),
+    /// In scratch: the offset of the block's first row, and bytes of a row.
+    Local(usize, usize),
+}
+
+impl RowsTask {
+    pub(crate) fn new(module: &Module, rows: &Rows) -> Result<RowsTask> {
+        let kernels = rows.body.iter().filter(|stmt| matches!(stmt, Stmt::Launch { .. })).count();
+        ensure!(rows.block > 0, Malformed, "cpu: rows: blocks of no rows");
+        let mut task = RowsTask { rows: rows.rows, block: rows.block, group: rows.rows, steps: vec![], scratch: 0 };
+        let mut next = kernels;
+        let mut places: Vec<(usize, Array)> = Vec::new();
+        let mut array = |view: &View, scratch: &mut usize| {
+            next += 1;
+            let buffer = &module.buffers[view.buffer.index()];
+            let Space::Local(start) = buffer.space else { return Array::Whole(next - 1) };
+            if let Some((_, place)) = places.iter().find(|(at, _)| *at == start) {
+                return *place;
+            }
+            let row = buffer.len * buffer.dtype.size() / rows.rows.max(1);
+            let place = Array::Local(*scratch, row);
+            *scratch = (*scratch + row * rows.block).next_multiple_of(ALIGN);
+            places.push((start, place));
+            place
+        };
+        for stmt in &rows.body {
+            if let Stmt::Launch { kernel, args } = stmt {
+                let extent = module.kernels[kernel.index()].range.extent;
+                ensure!(
+                    extent.is_multiple_of(rows.rows),
+                    Malformed,
+                    "cpu: rows: kernel {kernel} has a range of {extent}, for {} rows",
+                    rows.rows
+                );
+                let args = args.iter().map(|view| array(view, &mut task.scratch)).collect();
+                task.steps.push(Step::Launch(extent / rows.rows, args));
+            } else if let Stmt::Gemm(gemm) = stmt {
+                ensure!(
+                    gemm.rows() == rows.rows && gemm.m.extent.is_multiple_of(rows.block),
+                    Malformed,
+                    "cpu: rows: {gemm} for {} rows by {}",
+                    rows.rows,
+                    rows.block
+                );
+                task.group = task.group.min(gemm.m.extent);
+                let arrays = [&gemm.lhs, &gemm.rhs, &gemm.out].map(|view| array(view, &mut task.scratch));
+                task.steps.push(Step::Gemm(Box::new(gemm.clone()), arrays));
+            } else {
+                bail!(Malformed, "cpu: rows: a step that is neither a launch nor a product");
+            }
+        }
+        Ok(task)
+    }
+
+    /// All steps for the rows from `first` on.
+    ///
+    /// # Safety
+    /// As for [`rows`]; `scratch` has the task's bytes.
+    unsafe fn block(&self, addresses: *const *mut u8, first: usize, scratch: *mut u8, table: &mut Vec<*mut u8>) {
+        let end = self.rows.min(first + self.block);
+        // Of an array in scratch the address of row 0, which is not there.
+        let address = |array: Array| match array {
+            // SAFETY: the table has an address for each array.
+            Array::Whole(at) => unsafe { *addresses.add(at) },
+            Array::Local(offset, row) => scratch.wrapping_add(offset).wrapping_sub(first * row),
+        };
+        let mut kernel = 0;
+        for step in &self.steps {
+            match step {
+                Step::Launch(each, arrays) => {
+                    table.clear();
+                    table.extend(arrays.iter().map(|&array| address(array)));
+                    // SAFETY: the table begins with the kernels' addresses; the kernel touches the rows of the block only of what is in
+                    // scratch.
+                    unsafe {
+                        let code = std::mem::transmute::<*mut u8, Code>(*addresses.add(kernel));
+                        code(table.as_ptr(), first * each, end * each);
+                    }
+                    kernel += 1;
+                }
+                Step::Gemm(gemm, arrays) => {
+                    let (mut rest, row) = (first / gemm.m.extent, (first % gemm.m.extent) as isize);
+                    let mut offsets = [row * gemm.m.lhs, 0, row * gemm.m.out];
+                    for axis in gemm.batch.iter().rev() {
+                        let i = (rest % axis.extent) as isize;
+                        rest /= axis.extent;
+                        offsets = [offsets[0] + i * axis.lhs, offsets[1] + i * axis.rhs, offsets[2] + i * axis.out];
+                    }
+                    let sizes = [gemm.dtype, gemm.dtype, gemm.out_dtype].map(|dtype| dtype.size() as isize);
+                    let [lhs, rhs, out] =
+                        std::array::from_fn(|i| address(arrays[i]).wrapping_offset(offsets[i] * sizes[i]));
+                    // SAFETY: the rows of the block are in the arrays.
+                    unsafe { gemm::rows(gemm, end - first, lhs, rhs, out) };
+                }
+            }
+        }
+    }
+}
+
+/// Runs the steps for all blocks.
+///
+/// # Safety
+/// `addresses` holds the code of all launched kernels and then the addresses of all arrays in the order of the steps, those in scratch left
+/// out; all is as the module that was compiled says.
+pub(super) unsafe extern "C" fn rows(task: &RowsTask, addresses: *const *mut u8) {
+    let addresses = addresses as usize;
+    let groups = task.rows / task.group.max(1);
+    let grain = if groups >= WHOLE_GROUPS { task.group } else { task.block };
+    parallel_for(task.rows, grain, &|begin, end| {
+        with_scratch(task.scratch, |scratch: *mut u8| {
+            let mut table = Vec::with_capacity(16);
+            for first in (begin..end).step_by(task.block) {
+                // SAFETY: the caller's promise; blocks are different rows.
+                unsafe { task.block(addresses as *const *mut u8, first, scratch, &mut table) };
+            }
+        });
+    });
+}
