@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """JAX and rjax on the same programs and the same machine, in turn.
 
-    python3 benches/compare.py [--only NAME,…] [--seconds S] [--one-core]
+    python3 benches/compare.py [--algebra] [--only NAME,…] [--seconds S] [--one-core]
 
 Makes a virtual environment with JAX under target/ on its first run and builds rjax-opt. Every program is a JAX function; jax.export
 writes it as StableHLO, which rjax-opt reads. Printed as a table: the median time of a run of each, JAX / rjax for running and for compiling
@@ -44,6 +44,10 @@ from jax import export
 
 def random(*shape, seed=0):
     return jnp.asarray(np.random.default_rng(seed + sum(shape)).standard_normal(shape, np.float32))
+
+
+def square(seed):
+    return random(1024, 1024, seed=seed) / 32
 
 
 def mlp(weights, x):
@@ -102,6 +106,22 @@ PROGRAMS = {
     "(A B) v": (lambda a, b, v: (a @ b) @ v, [random(1024, 1024), random(1024, 1024, seed=1), random(1024)]),
     "Hessian of x · A x": (lambda a, x: jax.hessian(lambda x: x @ a @ x)(x) + 0 * x, [random(512, 512), random(512)]),
 }
+# Programs with a cheaper equal, which simplification finds, and two that are best as they are: `--algebra`.
+ALGEBRA = {
+    "(A B) v": (lambda a, b, v: (a @ b) @ v, [square(0), square(1), random(1024)]),
+    "A B C D": (lambda a, b, c, d: a @ b @ c @ d, [random(1024, 16), random(16, 1024), random(1024, 16), random(16, 1024)]),
+    "sum(A B)": (lambda a, b: (a @ b).sum(), [square(0), square(1)]),
+    "A B + A C + D B + D C": (lambda a, b, c, d: a @ b + a @ c + d @ b + d @ c, [square(i) for i in range(4)]),
+    "x V + x W": (lambda x, v, w: x @ v + x @ w, [random(512, 1024), square(0), square(1)]),
+    "x (W + B A)": (lambda x, w, b, a: x @ (w + b @ a), [random(8, 2048), random(2048, 2048), random(2048, 16), random(16, 2048)]),
+    "Hessian of x · A x": (lambda a, x: jax.hessian(lambda x: x @ a @ x)(x) + 0 * x, [random(512, 512), random(512)]),
+    "(Q Kᵀ) V": (lambda q, k, v: (q @ k.T) @ v, [random(4096, 64, seed=i) for i in range(3)]),
+    "kron(A, B) x": (lambda a, b, x: jnp.kron(a, b) @ x, [random(64, 64), random(64, 64, seed=1), random(4096)]),
+    "diag(d) A": (lambda d, a: jnp.diag(d) @ a, [random(1024), square(0)]),
+    "(A B)[:, :8]": (lambda a, b: (a @ b)[:, :8], [square(0), square(1)]),
+    "Aᵀ (A v), best as it is": (lambda a, v: jax.vmap(lambda v: a.T @ (a @ v))(v), [random(1024, 64), random(2048, 64)]),
+    "x U, x V, x W, best as they are": (lambda x, u, v, w: (x @ u, x @ v, x @ w), [random(64, 1024), square(0), square(1), square(2)]),
+}
 
 
 def difference(found, wanted):
@@ -144,6 +164,7 @@ def main():
     parser.add_argument("--only", help="programs to measure, by parts of their names, separated by commas")
     parser.add_argument("--seconds", type=float, default=0.5, help="how long each program runs, three times in each system")
     parser.add_argument("--one-core", action="store_true", help="on one core")
+    parser.add_argument("--algebra", action="store_true", help="programs that simplification makes cheaper, instead of the others")
     options = parser.parse_args()
     if options.one_core:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -152,7 +173,7 @@ def main():
     print("| program | JAX ms | rjax ms | JAX / rjax | JAX compiles, ms | rjax compiles, ms | JAX / rjax | difference |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     ratios = []
-    for name, (function, arguments) in PROGRAMS.items():
+    for name, (function, arguments) in (ALGEBRA if options.algebra else PROGRAMS).items():
         if not any(part in name for part in wanted):
             continue
         with tempfile.TemporaryDirectory() as folder:

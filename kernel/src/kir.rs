@@ -9,6 +9,7 @@
 
 mod analysis;
 mod cost;
+mod price;
 mod print;
 mod rows;
 

@@ -7,12 +7,13 @@
 //!   one for each element of its operand, a windowed one for each element of each window, a scatter that combines one
 //!   for each update, a sort of n elements n log2 n;
 //! - moving data (broadcast, reshape, transpose, slice, pad, concatenate, gather, …) is no flop;
-//! - bytes are those of the operands and results; none for a reshape, a broadcast, a literal, and what has no result.
+//! - bytes are those of the operands and results, a broadcast counting as what it repeats; none for a reshape, a broadcast, a
+//!   literal, and what has no result.
 //!
 //! Programs inside ops count as often as they run: a scan's body once for each step, a while loop's condition and
 //! body once, the most expensive branch of a conditional, a call once.
 
-use rjax_ir::{Aval, Op, Program, Scan, While};
+use rjax_ir::{Atom, Aval, Op, Program, Scan, While};
 
 /// Work and traffic of a program. Counts saturate.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -24,11 +25,11 @@ pub struct Cost {
 }
 
 impl Cost {
-    fn add(self, other: Cost) -> Cost {
+    pub(crate) fn add(self, other: Cost) -> Cost {
         Cost { flops: self.flops.saturating_add(other.flops), bytes: self.bytes.saturating_add(other.bytes) }
     }
 
-    fn times(self, n: u64) -> Cost {
+    pub(crate) fn times(self, n: u64) -> Cost {
         Cost { flops: self.flops.saturating_mul(n), bytes: self.bytes.saturating_mul(n) }
     }
 }
@@ -36,10 +37,21 @@ impl Cost {
 /// What a program costs, by the formula of the module `cost`: 2mkn flops for a dot, one flop an element for an
 /// elementwise op, none for moving data; bytes of operands and results.
 pub fn cost(program: &Program) -> Cost {
+    // What reading a variable takes: of a broadcast what it repeats.
+    let mut read: Vec<u64> = program.avals.iter().map(|aval| aval.bytes() as u64).collect();
     program.eqns.iter().fold(Cost::default(), |total, eqn| {
         let inputs: Vec<Aval> = eqn.inputs.iter().map(|&x| program.aval(x)).collect();
         let outputs: Vec<Aval> = eqn.outputs.iter().map(|&v| program.aval(v)).collect();
-        total.add(op_cost(&eqn.op, &inputs, &outputs))
+        let mut own = op_cost(&eqn.op, &inputs, &outputs);
+        let of = |x: &Atom| x.var().map_or(0, |v| read[v.index()]);
+        if let Op::BroadcastInDim { .. } | Op::Reshape { .. } = eqn.op {
+            read[eqn.outputs[0].index()] = of(&eqn.inputs[0]);
+        } else if own.bytes > 0 && eqn.op.subprograms().is_empty() {
+            let whole = inputs.iter().fold(0u64, |sum, aval| sum.saturating_add(aval.bytes() as u64));
+            let less = eqn.inputs.iter().map(of).fold(0, u64::saturating_add);
+            own.bytes = own.bytes.saturating_sub(whole.saturating_sub(less));
+        }
+        total.add(own)
     })
 }
 
@@ -112,12 +124,20 @@ pub(crate) fn op_cost(op: &Op, inputs: &[Aval], outputs: &[Aval]) -> Cost {
     }
 }
 
+/// What it takes to begin a product of matrices, in the units of prices.
+const START: u64 = 100_000;
+
 /// The price of an equation in arbitrary integer units (about picoseconds of one CPU core): what extraction minimises.
 ///
-/// Work of dots is cheaper than elementwise work, and elementwise results count a fifth of their traffic, since most
-/// are fused with their users. Every op costs at least a little, so that among equals the fewer win.
-pub(crate) fn price(op: &Op, inputs: &[Aval], outputs: &[Aval]) -> u64 {
-    let Cost { flops, bytes } = op_cost(op, inputs, outputs);
+/// Work of dots is cheaper than elementwise work, and a byte of an elementwise result costs `fused_bytes`, since most are fused
+/// with their users. Every op costs at least a little, so that among equals the fewer win.
+pub(crate) fn price(op: &Op, inputs: &[Aval], outputs: &[Aval], fused_bytes: u64) -> u64 {
+    let Cost { flops, mut bytes } = op_cost(op, inputs, outputs);
+    if let Op::Slice(_) | Op::DynamicSlice { .. } | Op::Gather(_) = op {
+        // What is not taken is not read.
+        bytes = outputs.iter().map(|aval| 2 * aval.bytes() as u64).fold(0, u64::saturating_add);
+    }
+    let start = if let Op::DotGeneral(_) | Op::Conv(_) = op { START } else { 100 };
     let (per_flop, per_byte) = match op {
         Op::DotGeneral(_) | Op::Conv(_) => (10, 50),
         Op::Unary(_)
@@ -129,10 +149,10 @@ pub(crate) fn price(op: &Op, inputs: &[Aval], outputs: &[Aval]) -> u64 {
         | Op::ReducePrecision { .. }
         | Op::IntegerPow { .. }
         | Op::RegularizedIncompleteBeta
-        | Op::Threefry2x32 => (100, 10),
+        | Op::Threefry2x32 => (100, fused_bytes),
         Op::Slice(_) | Op::Reverse { .. } | Op::Iota { .. } => (0, 10),
-        Op::Reduce { .. }
-        | Op::GeneralReduce { .. }
+        Op::Reduce { .. } => (20, 50),
+        Op::GeneralReduce { .. }
         | Op::ArgReduce(_)
         | Op::Cumulative(_)
         | Op::ReduceWindow { .. }
@@ -169,5 +189,5 @@ pub(crate) fn price(op: &Op, inputs: &[Aval], outputs: &[Aval]) -> u64 {
     };
     // Not more than a quarter of the range, so that sums over a window saturate rarely.
     let work = flops.saturating_mul(per_flop).saturating_add(bytes.saturating_mul(per_byte));
-    work.saturating_add(100).min(u64::MAX >> 20)
+    work.saturating_add(start).min(u64::MAX >> 20)
 }

@@ -13,7 +13,9 @@ use rjax_ir::{Aval, Location, Op, Remat, Scalar, Tensor};
 use smallvec::SmallVec;
 
 use crate::code::{Code, commutes};
+use crate::egraph::known_of;
 use crate::fold;
+use crate::known::Known;
 use crate::rules::{Class, Rule, RuleSet};
 use crate::term::{Definition, Term, View, matches};
 
@@ -22,6 +24,13 @@ use crate::term::{Definition, Term, View, matches};
 pub(crate) struct OpId {
     pub code: Code,
     index: u32,
+}
+
+impl OpId {
+    /// The number of the op in the order of first use.
+    pub fn index(self) -> u32 {
+        self.index
+    }
 }
 
 /// The ops of a run, each once, numbered in the order of their first use.
@@ -114,8 +123,11 @@ pub(crate) struct Entry {
     pub node: Node,
     pub avals: Arc<[Aval]>,
     pub splat: Option<Scalar>,
+    pub known: Known,
     pub location: Location,
     pub fired: Fired,
+    /// The least exact class of the rewrites behind the value.
+    pub weakest: Class,
 }
 
 pub(crate) struct Dag<'r> {
@@ -161,8 +173,25 @@ impl<'r> Dag<'r> {
 
     fn push(&mut self, node: Node, avals: Arc<[Aval]>, splat: Option<Scalar>, location: Location) -> Id {
         let id = Id::from(self.entries.len());
-        self.entries.push(Entry { node, avals, splat, location, fired: Fired::new() });
+        let known = self.known_of(&node, &avals, splat);
+        let weakest = node.inputs.iter().map(|&x| self.entry(x).weakest).max().unwrap_or_default();
+        self.entries.push(Entry { node, avals, splat, known, location, fired: Fired::new(), weakest });
         id
+    }
+
+    fn known_of(&self, node: &Node, avals: &[Aval], splat: Option<Scalar>) -> Known {
+        if let Some(value) = splat {
+            return Known::of_scalar(value);
+        }
+        match (node.head, avals) {
+            (Head::Op(op), [_]) => {
+                let inputs: SmallVec<[Aval; 4]> = node.inputs.iter().map(|&x| self.aval(x).clone()).collect();
+                let operands = node.inputs.iter().map(|&x| self.entry(x).known);
+                known_of(self.ops.get(op), &node.inputs, operands, &inputs, avals)
+            }
+            (_, [aval]) => Known::of_type(aval.dtype),
+            (_, _) => Known::NOTHING,
+        }
     }
 
     pub fn leaf(&mut self, number: usize, aval: Aval) -> Id {
@@ -244,12 +273,19 @@ impl<'r> Dag<'r> {
 
     /// Records rules that led to a node.
     pub fn note(&mut self, x: Id, fired: &Fired) {
-        let known = &mut self.entries[usize::from(x)].fired;
+        let entry = &mut self.entries[usize::from(x)];
         for rewrite in fired {
-            if !known.contains(rewrite) {
-                known.push(*rewrite);
+            entry.weakest = entry.weakest.max(rewrite.1);
+            if !entry.fired.contains(rewrite) {
+                entry.fired.push(*rewrite);
             }
         }
+    }
+
+    /// Records that a value stands for one with this class of rewrites behind it.
+    pub fn weaken(&mut self, x: Id, class: Class) {
+        let entry = &mut self.entries[usize::from(x)];
+        entry.weakest = entry.weakest.max(class);
     }
 
     /// Result number `index` of a node that does not have exactly one.
@@ -268,18 +304,24 @@ impl<'r> Dag<'r> {
     /// A pure op: what folding or a shrinking rule makes of it, or its node.
     fn simplified(&mut self, op: &Op, inputs: &[Id], avals: Arc<[Aval]>, location: &Location, depth: usize) -> Id {
         if avals.len() == 1 && depth < MAX_DEPTH {
+            // What is behind the operands is behind what takes their place.
+            let behind = inputs.iter().map(|&x| self.entry(x).weakest).max().unwrap_or_default();
             if let Some((term, rule)) = fold::fold(self, op, inputs, &avals[0]) {
                 let id = match term {
                     fold::Folded::Term(term) => self.insert_term(&term, location, depth + 1),
                     fold::Folded::Array(value) => self.constant(value),
                 };
+                self.rules.count(rule);
                 self.note(id, &Fired::from_slice(&[(rule, Class::Exact)]));
+                self.weaken(id, behind);
                 return id;
             }
             if let Some((term, rule, class)) = self.shrunk(op, inputs, &avals[0]) {
                 let id = self.insert_term(&term, location, depth + 1);
                 debug_assert_eq!(*self.aval(id), avals[0], "the rule {} changed the type", rule.name);
+                self.rules.count(rule);
                 self.note(id, &Fired::from_slice(&[(rule, class)]));
+                self.weaken(id, behind);
                 return id;
             }
         }
@@ -350,6 +392,9 @@ impl View for Dag<'_> {
     }
     fn splat(&self, x: Id) -> Option<Scalar> {
         self.entry(x).splat
+    }
+    fn known(&self, x: Id) -> Known {
+        self.entry(x).known
     }
     fn nodes(&self, x: Id) -> &[Node] {
         std::slice::from_ref(&self.entry(x).node)

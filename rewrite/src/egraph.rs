@@ -6,9 +6,11 @@ use std::sync::Arc;
 use egg::{Analysis, DidMerge, Id, Language};
 use rjax_ir::infer::infer;
 use rjax_ir::{Aval, Op, Scalar};
+use smallvec::SmallVec;
 
 use crate::code::Code;
 use crate::dag::{Head, Node, Ops};
+use crate::known::Known;
 use crate::term::{Term, View};
 
 impl Language for Node {
@@ -39,6 +41,8 @@ pub(crate) struct Data {
     pub avals: Arc<[Aval]>,
     /// The value that all elements have.
     pub splat: Option<Scalar>,
+    /// What all members know.
+    pub known: Known,
 }
 
 /// The analysis, and what its functions need.
@@ -52,7 +56,10 @@ impl Analysis<Node> for Facts {
     type Data = Data;
 
     fn make(egraph: &mut EGraph, node: &Node, _: Id) -> Data {
-        let only = |aval: Aval, splat| Data { avals: Arc::new([aval]), splat };
+        let only = |aval: Aval, splat: Option<Scalar>| {
+            let known = splat.map_or(Known::of_type(aval.dtype), Known::of_scalar);
+            Data { avals: Arc::new([aval]), splat, known }
+        };
         match node.head {
             Head::Leaf(number) => egraph.analysis.leaves[number as usize].clone(),
             Head::Const(_) => unreachable!("constants come into a window as leaves"),
@@ -64,28 +71,51 @@ impl Analysis<Node> for Facts {
                 let avals = infer(op, &inputs).unwrap_or_else(|e| panic!("a rule built an ill-typed term: {e}"));
                 let broadcast = matches!(op, Op::BroadcastInDim { .. });
                 let splat = if broadcast { egraph[node.inputs[0]].data.splat } else { None };
-                Data { avals: avals.into(), splat }
+                let operands = node.operands().iter().map(|&x| egraph[x].data.known);
+                let known = known_of(op, node.operands(), operands, &inputs, &avals);
+                Data { avals: avals.into(), splat, known }
             }
         }
     }
 
     fn merge(&mut self, a: &mut Data, b: Data) -> DidMerge {
         assert_eq!(a.avals, b.avals, "a rule equated values of different types");
-        let differ = |x: Scalar, y: Scalar| x != y && !(x.to_c128().norm().is_nan() && y.to_c128().norm().is_nan());
-        match (a.splat, b.splat) {
-            (None, Some(_)) => {
-                a.splat = b.splat;
-                DidMerge(true, false)
-            }
-            (Some(_), None) => DidMerge(false, true),
-            (Some(x), Some(y)) => {
-                let zeros = x.to_c128().norm() == 0.0 && y.to_c128().norm() == 0.0;
-                debug_assert!(zeros || !differ(x, y), "rules equated the constants {x:?} and {y:?}");
-                DidMerge(false, x != y)
-            }
-            (None, None) => DidMerge(false, false),
-        }
+        let known = a.known.common(b.known);
+        let facts = DidMerge(known != a.known, known != b.known);
+        a.known = known;
+        facts | merge_splats(a, &b)
     }
+}
+
+/// The value of one, where the other's is not known.
+fn merge_splats(a: &mut Data, b: &Data) -> DidMerge {
+    let differ = |x: Scalar, y: Scalar| x != y && !(x.to_c128().norm().is_nan() && y.to_c128().norm().is_nan());
+    match (a.splat, b.splat) {
+        (None, Some(_)) => {
+            a.splat = b.splat;
+            DidMerge(true, false)
+        }
+        (Some(_), None) => DidMerge(false, true),
+        (Some(x), Some(y)) => {
+            let zeros = x.to_c128().norm() == 0.0 && y.to_c128().norm() == 0.0;
+            debug_assert!(zeros || !differ(x, y), "rules equated the constants {x:?} and {y:?}");
+            DidMerge(false, x != y)
+        }
+        (None, None) => DidMerge(false, false),
+    }
+}
+
+/// What is known of a node's result.
+pub(crate) fn known_of(
+    op: &Op,
+    ids: &[Id],
+    known: impl Iterator<Item = Known>,
+    inputs: &[Aval],
+    outputs: &[Aval],
+) -> Known {
+    let [aval] = outputs else { return Known::NOTHING };
+    let operands: SmallVec<[(Known, &Aval); 4]> = known.zip(inputs).collect();
+    Known::of_op(op, &operands, aval, ids.len() == 2 && ids[0] == ids[1])
 }
 
 /// Adds what a rule built.
@@ -119,6 +149,9 @@ impl View for EGraph {
     }
     fn splat(&self, x: Id) -> Option<Scalar> {
         self[x].data.splat
+    }
+    fn known(&self, x: Id) -> Known {
+        self[x].data.known
     }
     fn nodes(&self, x: Id) -> &[Node] {
         &self[x].nodes

@@ -1,8 +1,9 @@
 //! Choosing one node of each class so that the whole, with shared nodes counted once, is cheap.
 //!
-//! Three candidates: the program as it was; the best by cost sets, bottom up (each class remembers which classes its
-//! choice needs, so that shared ones are priced once); and from the better of the two, hill climbing by single
-//! changes with exact prices. The first is always among them: the result never costs more than the input.
+//! Four candidates: the program as it was; the best by cost sets, bottom up (each class remembers which classes its
+//! choice needs, so that shared ones are priced once); from the better of the two, hill climbing by single
+//! changes with exact prices; and, where there are few choices, the best of all, by branch and bound. The first is always
+//! among them: the result never costs more than the input.
 
 use std::collections::BTreeMap;
 
@@ -24,14 +25,16 @@ struct Table {
 }
 
 impl Table {
-    fn new(egraph: &EGraph) -> Table {
+    fn new(egraph: &EGraph, fused_bytes: u64) -> Table {
         let mut classes: Vec<Id> = egraph.classes().map(|class| class.id).collect();
         classes.sort();
         let number = |x: Id| classes.binary_search(&egraph.find(x)).expect("a class");
         let nodes = classes
             .iter()
             .map(|&class| {
-                let node = |n: &Node| (node_price(egraph, class, n), n.inputs.iter().map(|&x| number(x)).collect());
+                let node = |n: &Node| {
+                    (node_price(egraph, class, n, fused_bytes), n.inputs.iter().map(|&x| number(x)).collect())
+                };
                 egraph[class].nodes.iter().map(node).collect()
             })
             .collect();
@@ -167,20 +170,66 @@ impl Table {
     }
 }
 
-fn node_price(egraph: &EGraph, class: Id, node: &Node) -> u64 {
+/// Classes with several nodes at most for the exact search.
+const MOST_CHOICES: usize = 24;
+/// Decisions at most in an exact search, after which the best so far is taken.
+const MOST_DECISIONS: usize = 4_000;
+
+/// Branch and bound: all selections, but for those that cost too much before they are complete.
+struct Search<'t> {
+    table: &'t Table,
+    roots: &'t [usize],
+    choice: Vec<Option<usize>>,
+    best: (u64, Vec<Option<usize>>),
+    decisions: usize,
+}
+
+impl Search<'_> {
+    /// Decides for the last of the pending classes, all of which are needed; `spent` is the price of what is decided.
+    fn decide(&mut self, pending: &mut Vec<usize>, spent: u64) {
+        self.decisions += 1;
+        if spent >= self.best.0 || self.decisions > MOST_DECISIONS {
+            return;
+        }
+        let Some(class) = pending.pop() else {
+            // A cycle is found at the end.
+            if let Some(total) = self.table.total(self.roots, &self.choice)
+                && total < self.best.0
+            {
+                self.best = (total, self.choice.clone());
+            }
+            return;
+        };
+        if self.choice[class].is_some() {
+            self.decide(pending, spent);
+        } else {
+            for (index, (price, inputs)) in self.table.nodes[class].iter().enumerate() {
+                let length = pending.len();
+                self.choice[class] = Some(index);
+                pending.extend(inputs.iter().filter(|&&input| self.choice[input].is_none()));
+                self.decide(pending, spent.saturating_add(*price));
+                self.choice[class] = None;
+                pending.truncate(length);
+            }
+        }
+        pending.push(class);
+    }
+}
+
+fn node_price(egraph: &EGraph, class: Id, node: &Node, fused_bytes: u64) -> u64 {
     match node.head {
         Head::Leaf(_) | Head::Const(_) | Head::Literal(_) | Head::Projection(_) => 0,
         Head::Op(op) | Head::Unique(op, _) | Head::Effect(op, _) => {
             let inputs: Vec<Aval> = node.operands().iter().map(|&x| egraph[x].data.avals[0].clone()).collect();
-            price(egraph.analysis.ops.get(op), &inputs, &egraph[class].data.avals)
+            price(egraph.analysis.ops.get(op), &inputs, &egraph[class].data.avals, fused_bytes)
         }
     }
 }
 
 /// The cheapest selection found for the roots, if it is cheaper than the input's. `input` gives the nodes of the
 /// program as it was, in its order.
-pub(crate) fn extract(egraph: &EGraph, roots: &[Id], input: &[(Id, Node)]) -> Option<Selection> {
-    let table = Table::new(egraph);
+pub(crate) fn extract(egraph: &EGraph, roots: &[Id], input: &[(Id, Node)], fused_bytes: u64) -> Option<Selection> {
+    let table = Table::new(egraph, fused_bytes);
     let number = |x: Id| table.classes.binary_search(&egraph.find(x)).expect("a class");
     let roots: Vec<usize> = roots.iter().map(|&x| number(x)).collect();
     // What comes from outside is there already.
@@ -211,6 +260,14 @@ pub(crate) fn extract(egraph: &EGraph, roots: &[Id], input: &[(Id, Node)]) -> Op
         }
     }
     table.climb(&roots, &mut choice, &mut total);
+    let several = table.nodes.iter().filter(|nodes| nodes.len() > 1).count();
+    if several <= MOST_CHOICES {
+        let undecided = vec![None; table.classes.len()];
+        let mut search =
+            Search { table: &table, roots: &roots, choice: undecided, best: (total, choice), decisions: 0 };
+        search.decide(&mut roots.clone(), 0);
+        (total, choice) = search.best;
+    }
     if total >= before {
         return None;
     }

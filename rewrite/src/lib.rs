@@ -20,7 +20,7 @@
 //! ```
 //!
 //! # Structure
-//! `dag` is the hash-consed graph, `fold` constant folding, `hoist` loop-invariant code, `term` what a rule sees and builds, `rules` the rules,
+//! `dag` is the hash-consed graph, `fold` constant folding, `hoist` loop-invariant code, `shift` exponentials that must not overflow, `known` facts, `term` what a rule sees and builds, `rules` the rules,
 //! one file for each theme; `egraph`, `saturate`, `extract` and `window` are the second stage; `program` converts;
 //! `cost` prices.
 
@@ -34,10 +34,12 @@ mod egraph;
 mod extract;
 mod fold;
 mod hoist;
+mod known;
 mod program;
 mod report;
 pub mod rules;
 mod saturate;
+mod shift;
 mod term;
 mod window;
 
@@ -53,7 +55,8 @@ pub enum Tier {
     /// Only what gives the same bits.
     Strict,
     /// What keeps the standard error bound of every sum and dot, and finite results finite. Products with the zeros of
-    /// an identity or diagonal matrix are left out.
+    /// an identity, diagonal or one-hot matrix are left out, and exponentials that would overflow are computed so that they do
+    /// not.
     #[default]
     Default,
     /// Also what may lose accuracy by cancellation or assumes finite values.
@@ -82,7 +85,9 @@ impl Tier {
     pub const fn allows(self, class: Class) -> bool {
         match class {
             Class::Exact => true,
-            Class::ZeroSign | Class::Order | Class::Rounding | Class::StructuralZero => !matches!(self, Tier::Strict),
+            Class::ZeroSign | Class::Order | Class::Rounding | Class::StructuralZero | Class::Stable => {
+                !matches!(self, Tier::Strict)
+            }
             Class::Cancellation | Class::Domain => matches!(self, Tier::Fast),
         }
     }
@@ -93,14 +98,18 @@ impl Tier {
 pub struct Options {
     /// Which classes of rewrites are allowed.
     pub tier: Tier,
-    /// Equations in a window of the e-graph.
+    /// Equations in a window of the e-graph at most.
     pub window: usize,
-    /// Passes over all windows; every other one is shifted by half a window.
+    /// Passes over all windows, each with other borders.
     pub passes: usize,
     /// Rounds of applying all rules in a window.
     pub iterations: usize,
     /// How many times as many nodes as equations a window may grow to.
     pub growth: usize,
+    /// What a byte of an elementwise result costs beside the 50 of any other: less if it is mostly fused with its users.
+    pub fused_bytes: u64,
+    /// The largest program, in equations, of which several forms are priced.
+    pub priced: usize,
     /// The largest constant, in elements, that folding may create or read.
     pub fold_elements: usize,
     /// The largest program, in equations, that takes the place of its calls.
@@ -115,6 +124,8 @@ impl Default for Options {
             passes: 2,
             iterations: 8,
             growth: 10,
+            fused_bytes: 10,
+            priced: 1000,
             fold_elements: 256,
             inline: 64,
         }
@@ -124,6 +135,37 @@ impl Default for Options {
 /// A program with the same inputs and outputs that costs no more.
 pub fn simplify(program: &Program, options: &Options) -> Result<Program> {
     Ok(simplify_explained(program, options)?.0)
+}
+
+/// The cheapest of several simplified forms of a program by a price for whole programs, such as the time that a fusion planner
+/// expects, with its report.
+///
+/// The forms differ in what the e-graph was told about results of elementwise ops: that they are mostly fused with their
+/// users, always, or never. Where they are one and the same nothing is priced.
+pub fn simplify_priced(
+    program: &Program,
+    options: &Options,
+    price: impl Fn(&Program) -> u64,
+) -> Result<(Program, Report)> {
+    let first = simplify_explained(program, options)?;
+    // Without a choice that the e-graph has made there is none that it could make otherwise.
+    if !first.1.has_choices || first.0.count_eqns() > options.priced {
+        return Ok(first);
+    }
+    let mut forms = vec![first];
+    for fused_bytes in [0, 50] {
+        let form = simplify_explained(program, &Options { fused_bytes, ..options.clone() })?;
+        if forms.iter().all(|(known, _)| *known != form.0) {
+            forms.push(form);
+        }
+    }
+    if forms.len() == 1 {
+        return Ok(forms.remove(0));
+    }
+    let prices: Vec<u64> = forms.iter().map(|(form, _)| price(form)).collect();
+    // The first of the cheapest.
+    let best = (0..forms.len()).min_by_key(|&i| prices[i]).expect("there is one form at least");
+    Ok(forms.swap_remove(best))
 }
 
 /// [`simplify`], with the rewrites that survived and the cost before and after.

@@ -10,15 +10,16 @@ use smallvec::SmallVec;
 use crate::dag::{Dag, Fired, Head, Ops};
 use crate::hoist::{Hoisted, hoist};
 use crate::rules::{Class, Rule, RuleSet};
-use crate::{Options, Report, cost, window};
+use crate::{Options, Report, cost, shift, window};
 
 /// Simplifies a program by these rules, with a report.
 pub(crate) fn simplify(program: &Program, options: &Options, rules: &RuleSet) -> Result<(Program, Report)> {
     let mut run = Run { options, rules, done: HashMap::new(), report: Report::default() };
-    let simplified = run.program(&program.dce(), true);
+    let simplified = run.program(&program.dce(), true, options.passes);
     let mut report = run.report;
     report.before = cost(program);
     report.after = cost(&simplified);
+    report.matched = rules.counts();
     Ok((simplified, report))
 }
 
@@ -44,24 +45,38 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
-    fn program(&mut self, program: &Program, top_level: bool) -> Program {
+    fn program(&mut self, program: &Program, top_level: bool, passes: usize) -> Program {
         let mut dag = Dag::new(self.rules, Ops::default(), top_level, self.options.fold_elements);
         let inputs: Vec<Id> = program.in_avals().into_iter().enumerate().map(|(i, aval)| dag.leaf(i, aval)).collect();
         let mut outputs = self.load(&mut dag, program, &inputs);
-        for pass in 0..self.options.passes {
-            if let Some((next, moved)) = window::pass(&dag, &outputs, self.options, pass) {
+        // Before each pass and after the last: a pass may show that two exponentials are one.
+        let shifts = self.rules.tier.allows(shift::SHIFT_EXPONENTIALS.class);
+        for pass in 0..=passes {
+            if shifts && let Some((next, moved)) = shift::shift(&dag, &outputs) {
+                (dag, outputs) = (next, moved);
+            }
+            if pass < passes
+                && let Some((next, moved)) = window::pass(&dag, &outputs, self.options, pass)
+            {
+                self.report.has_choices = true;
                 (dag, outputs) = (next, moved);
             }
         }
         let mut report = self.report.clone();
         // Programs inside ops are done and reported; what an op with programs gives is at most as exact as they are.
-        let inside = report.weakest_class();
+        let inside = report.worst;
         let simplified = store(&dag, inputs.len(), &outputs, &mut report);
+        let has_programs = simplified.eqns.iter().any(|eqn| !eqn.op.subprograms().is_empty());
+        let least = if has_programs { inside } else { Class::Exact };
+        let classes = outputs.iter().map(|&x| dag.entry(x).weakest.max(least));
+        report.worst = classes.clone().fold(report.weakest_class(), Class::max);
         if top_level {
-            report.outputs = weakest_classes(&dag, &outputs, inside);
+            report.outputs = classes.collect();
         }
-        // What the rules did one by one never costs more; together, by the formula that people see, neither.
-        if cost(&simplified).flops > cost(program).flops {
+        // What the rules did one by one never costs more; together, by the formula that people see, neither. Formulas that
+        // do not overflow are worth more than what they cost.
+        let stable = report.rewrites.iter().any(|rewrite| rewrite.class == Class::Stable);
+        if !stable && cost(&simplified).flops > cost(program).flops {
             self.report.outputs = vec![inside; program.outvars.len()];
             return program.clone();
         }
@@ -98,53 +113,93 @@ impl Run<'_> {
             results.iter().for_each(|&x| dag.note(x, &fired));
             return results;
         }
+        if let Op::Call { program, .. } = &eqn.op
+            && program.eqns.len() <= self.options.inline
+        {
+            let results = self.load(dag, program, inputs);
+            let fired = Fired::from_slice(&[(&INLINE_CALL, Class::Exact)]);
+            results.iter().for_each(|&x| dag.note(x, &fired));
+            return results;
+        }
         let avals: Arc<[Aval]> = eqn.outputs.iter().map(|v| program.avals[v.index()].clone()).collect();
         if eqn.op.subprograms().is_empty() {
             dag.apply(&eqn.op, inputs, avals, &eqn.location).into_vec()
         } else {
-            let op = eqn.op.map_subprograms(|inner| self.inner(inner));
-            let (op, inputs) = &self.hoisted(dag, op, inputs);
-            if let Op::Call { program, .. } = op
-                && program.eqns.len() <= self.options.inline
-            {
-                let results = self.load(dag, program, inputs);
-                let fired = Fired::from_slice(&[(&INLINE_CALL, Class::Exact)]);
-                results.iter().for_each(|&x| dag.note(x, &fired));
-                return results;
-            }
+            let (op, inputs) = self.early(dag, &eqn.op, inputs);
+            let op = op.map_subprograms(|inner| self.inner(inner));
+            let (op, inputs) = &self.hoisted(dag, op, &inputs);
             dag.apply(op, inputs, avals, &eqn.location).into_vec()
         }
+    }
+
+    /// A loop of known length without what every step would compute anew, where that is worth more before its body is simplified
+    /// than afterwards: (A B) c in each of many steps is best with A B from before the loop, in few with A (B c).
+    fn early(&mut self, dag: &mut Dag, op: &Op, inputs: &[Id]) -> (Op, SmallVec<[Id; 4]>) {
+        let unchanged = (op.clone(), SmallVec::from(inputs));
+        let Op::Scan(scan) = op else { return unchanged };
+        if scan.length < 2 || scan.num_consts == 0 {
+            return unchanged;
+        }
+        let report = self.report.clone();
+        // With its calls inlined, but without the e-graph.
+        let plain = self.program(&scan.body, false, 0);
+        let plain_report = std::mem::replace(&mut self.report, report);
+        let Some(Hoisted { before, body }) = hoist(&plain, scan.num_consts) else { return unchanged };
+        let (body, length) = (Arc::new(body), scan.length as u64);
+        let late = self.inner(&scan.body);
+        let late = match hoist(&late, scan.num_consts) {
+            Some(Hoisted { before, body }) => cost(&before).add(cost(&body).times(length)),
+            None => cost(&late).times(length),
+        };
+        let late_report = std::mem::replace(&mut self.report, plain_report);
+        let early = cost(&before).add(cost(&self.inner(&body)).times(length));
+        if late <= early {
+            self.report = late_report;
+            return unchanged;
+        }
+        let mut scan = scan.clone();
+        let mut inputs = SmallVec::from(inputs);
+        scan.num_consts += self.load_before(dag, &before, &mut inputs, 0, scan.num_consts);
+        scan.body = body;
+        (Op::Scan(scan), inputs)
+    }
+
+    /// Adds what is computed before a loop from its constants, `count` of them from `first` on, and puts the values behind them.
+    fn load_before(
+        &mut self,
+        dag: &mut Dag,
+        before: &Program,
+        inputs: &mut SmallVec<[Id; 4]>,
+        first: usize,
+        count: usize,
+    ) -> usize {
+        let values = self.load(dag, before, &inputs[first..first + count]);
+        let fired = Fired::from_slice(&[(&HOIST_INVARIANT, Class::Exact)]);
+        values.iter().for_each(|&x| dag.note(x, &fired));
+        inputs.insert_many(first + count, values.iter().copied());
+        values.len()
     }
 
     /// A loop without what every step would compute anew, and its operands with those values behind its constants.
     fn hoisted(&mut self, dag: &mut Dag, op: Op, inputs: &[Id]) -> (Op, SmallVec<[Id; 4]>) {
         let mut inputs: SmallVec<[Id; 4]> = inputs.into();
-        // The values of one program, in the place of the constants from `first` on, `count` of them.
-        let mut load =
-            |run: &mut Self, before: &Program, inputs: &mut SmallVec<[Id; 4]>, first: usize, count: usize| {
-                let values = run.load(dag, before, &inputs[first..first + count]);
-                let fired = Fired::from_slice(&[(&HOIST_INVARIANT, Class::Exact)]);
-                values.iter().for_each(|&x| dag.note(x, &fired));
-                inputs.insert_many(first + count, values.iter().copied());
-                values.len()
-            };
         let mut op = op;
         // One step computes everything once, and none nothing.
         if let Op::Scan(scan) = &mut op
             && scan.length > 1
             && let Some(Hoisted { before, body }) = hoist(&scan.body, scan.num_consts)
         {
-            let count = load(self, &before, &mut inputs, 0, scan.num_consts);
+            let count = self.load_before(dag, &before, &mut inputs, 0, scan.num_consts);
             scan.body = Arc::new(body);
             scan.num_consts += count;
         }
         if let Op::While(While { cond, body, cond_nconsts, body_nconsts }) = &mut op {
             if let Some(Hoisted { before, body: rest }) = hoist(body, *body_nconsts) {
-                *body_nconsts += load(self, &before, &mut inputs, *cond_nconsts, *body_nconsts);
+                *body_nconsts += self.load_before(dag, &before, &mut inputs, *cond_nconsts, *body_nconsts);
                 *body = Arc::new(rest);
             }
             if let Some(Hoisted { before, body: rest }) = hoist(cond, *cond_nconsts) {
-                *cond_nconsts += load(self, &before, &mut inputs, 0, *cond_nconsts);
+                *cond_nconsts += self.load_before(dag, &before, &mut inputs, 0, *cond_nconsts);
                 *cond = Arc::new(rest);
             }
         }
@@ -156,7 +211,7 @@ impl Run<'_> {
         if let Some((_, done)) = self.done.get(&key) {
             return done.clone();
         }
-        let done = Arc::new(self.program(program, false));
+        let done = Arc::new(self.program(program, false, self.options.passes));
         self.done.insert(key, (program.clone(), done.clone()));
         done
     }
@@ -167,24 +222,6 @@ fn read(dag: &mut Dag, values: &[Option<Id>], x: Atom) -> Id {
         Atom::Var(v) => values[v.index()].expect("verified: defined before use"),
         Atom::Lit(value) => dag.literal(value),
     }
-}
-
-/// For each output the least exact class among the rewrites that it depends on; `inside` is that of programs inside ops.
-fn weakest_classes(dag: &Dag, outputs: &[Id], inside: Class) -> Vec<Class> {
-    let mut classes: Vec<Class> = Vec::with_capacity(dag.entries.len());
-    for entry in &dag.entries {
-        let own = entry.fired.iter().map(|&(_, class)| class);
-        let operands = entry.node.inputs.iter().map(|&x| classes[usize::from(x)]);
-        let programs = match entry.node.head {
-            Head::Op(op) | Head::Unique(op, _) | Head::Effect(op, _) if !dag.ops.get(op).subprograms().is_empty() => {
-                inside
-            }
-            Head::Op(_) | Head::Unique(..) | Head::Effect(..) => Class::Exact,
-            Head::Leaf(_) | Head::Const(_) | Head::Literal(_) | Head::Projection(_) => Class::Exact,
-        };
-        classes.push(own.chain(operands).chain([programs]).max().unwrap_or(Class::Exact));
-    }
-    outputs.iter().map(|&x| classes[usize::from(x)]).collect()
 }
 
 /// The live part of a graph as a program, in the order of the graph.

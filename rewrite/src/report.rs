@@ -1,5 +1,6 @@
 //! What simplification did.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::{Class, Cost, Rule};
@@ -24,6 +25,12 @@ pub struct Report {
     pub rewrites: Vec<Rewrite>,
     /// For each output the least exact class among the rewrites that it depends on.
     pub outputs: Vec<Class>,
+    /// How often each rule matched, whether or not what it built is in the result; equal windows are looked at once.
+    pub matched: BTreeMap<&'static str, usize>,
+    /// The least exact class among all rewrites, also those whose results have gone into others.
+    pub worst: Class,
+    /// Whether the e-graph has chosen anything but the program as it was.
+    pub has_choices: bool,
     /// The cost of the program as given.
     pub before: Cost,
     /// The cost of the simplified program.
@@ -41,15 +48,32 @@ impl Report {
         }
     }
 
+    /// A table of all rules that matched: how often, and how often what they built is in the simplified program.
+    pub fn statistics(&self) -> String {
+        let survived = |name: &str| -> usize {
+            self.rewrites.iter().filter(|rewrite| rewrite.rule == name).map(|rewrite| rewrite.count).sum()
+        };
+        let mut names: Vec<&str> = self.matched.keys().copied().chain(self.rewrites.iter().map(|r| r.rule)).collect();
+        names.sort();
+        names.dedup();
+        let mut table = format!("{:>8} {:>8}  rule\n", "matched", "survived");
+        for name in names {
+            // What is done to whole loops and calls is counted where it survives.
+            let matched = self.matched.get(name).copied().unwrap_or(survived(name));
+            table += &format!("{matched:>8} {:>8}  {name}\n", survived(name));
+        }
+        table
+    }
+
     /// The least exact class among the rewrites; exact where there is none.
     pub fn weakest_class(&self) -> Class {
-        self.rewrites.iter().map(|r| r.class).max().unwrap_or(Class::Exact)
+        self.rewrites.iter().map(|r| r.class).fold(self.worst, Class::max)
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { rewrites: _, outputs, before, after } = self;
+        let Report { rewrites: _, outputs, matched: _, worst: _, has_choices: _, before, after } = self;
         writeln!(f, "flops {} -> {}, bytes {} -> {}", before.flops, after.flops, before.bytes, after.bytes)?;
         for Rewrite { rule, class, identity, count } in &self.rewrites {
             writeln!(f, "{count} x {rule} ({class}): {identity}")?;

@@ -8,18 +8,23 @@ mod arithmetic;
 mod bits;
 mod compare;
 mod convert;
+mod distribute;
 mod dot;
-mod einsum;
+pub(crate) mod einsum;
 pub(crate) mod elementwise;
 mod layout;
+mod one_hot;
+mod part;
 mod reduce;
 mod select;
 mod slice;
+mod stable;
 mod structure;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use egg::Id;
@@ -31,9 +36,10 @@ use crate::term::View;
 pub use crate::term::{Definition, Match, Term};
 
 /// How near the two sides of an identity are. On integers and `bool` a rule of the first five classes is exact.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
 pub enum Class {
     /// The same bits, whatever the operands; a NaN may carry another payload.
+    #[default]
     Exact,
     /// The same but for the sign of a zero.
     ZeroSign,
@@ -45,6 +51,9 @@ pub enum Class {
     /// The products with zeros that an identity or diagonal matrix has by construction are left out: the same where the
     /// other operand is finite, while 0 times an infinity or NaN would have been NaN.
     StructuralZero,
+    /// Another rounding within the same bound where nothing overflows, and a number also where an intermediate result of the
+    /// original overflows or vanishes, which would have given an infinity or NaN.
+    Stable,
     /// Another rounding that may lose accuracy where terms cancel.
     Cancellation,
     /// Equal only where operands and intermediate results are finite or in some range.
@@ -60,6 +69,7 @@ impl Class {
             Class::Order => "order",
             Class::Rounding => "rounding",
             Class::StructuralZero => "structural zero",
+            Class::Stable => "stable",
             Class::Cancellation => "cancellation",
             Class::Domain => "domain",
         }
@@ -156,7 +166,7 @@ pub fn page() -> String {
 }
 
 /// The classes and what they mean, in a few words.
-const CLASSES: [(Class, &str); 7] = [
+const CLASSES: [(Class, &str); 8] = [
     (Class::Exact, "the same bits; a NaN may carry another payload"),
     (Class::ZeroSign, "the sign of a zero differs"),
     (Class::Order, "terms are summed or multiplied in another order, which the semantics leaves open"),
@@ -164,6 +174,11 @@ const CLASSES: [(Class, &str); 7] = [
     (
         Class::StructuralZero,
         "products with the zeros of an identity or diagonal matrix are left out, which infinities would notice",
+    ),
+    (
+        Class::Stable,
+        "another rounding, and a number also where an intermediate result of the original overflowed or vanished; applied wherever \
+         it matches, though it may cost a little more",
     ),
     (Class::Cancellation, "another rounding that may lose accuracy where terms cancel"),
     (Class::Domain, "equal for finite values, or for values in a range"),
@@ -202,12 +217,17 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         slice::RULES,
         reduce::RULES,
         dot::RULES,
+        distribute::RULES,
+        part::RULES,
         structure::RULES,
+        one_hot::RULES,
+        stable::RULES,
     ]
     .into_iter()
     .flatten()
     .chain(crate::fold::RULES)
     .chain(crate::program::RULES)
+    .chain([&crate::shift::SHIFT_EXPONENTIALS])
 }
 
 /// The rules that a tier allows on some dtype, by the kind of equation they rewrite.
@@ -215,6 +235,8 @@ pub(crate) struct RuleSet {
     pub tier: Tier,
     shrinking: HashMap<Code, Vec<&'static Rule>>,
     growing: HashMap<Code, Vec<&'static Rule>>,
+    /// How often each rule had something to say.
+    matched: RefCell<BTreeMap<&'static str, usize>>,
 }
 
 impl RuleSet {
@@ -226,7 +248,17 @@ impl RuleSet {
                 table.entry(root).or_default().push(rule);
             }
         }
-        RuleSet { tier, shrinking, growing }
+        RuleSet { tier, shrinking, growing, matched: RefCell::default() }
+    }
+
+    /// Counts a match.
+    pub fn count(&self, rule: &'static Rule) {
+        *self.matched.borrow_mut().entry(rule.name).or_default() += 1;
+    }
+
+    /// How often each rule matched, by name.
+    pub fn counts(&self) -> BTreeMap<&'static str, usize> {
+        self.matched.borrow().clone()
     }
 
     pub fn shrinking(&self, code: Code) -> &[&'static Rule] {

@@ -69,6 +69,7 @@ pub(crate) fn saturate(egraph: &mut EGraph, rules: &RuleSet, limits: &Limits) ->
                 continue;
             }
             applications += 1;
+            rules.count(rule);
             let before = egraph.nodes().len();
             let id = egraph::insert(egraph, &term);
             for number in before..egraph.nodes().len() {

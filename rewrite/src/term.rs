@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use crate::code::Code;
 use crate::dag::{Head, Node, Ops};
+use crate::known::Known;
 
 /// A graph that rules can look at.
 pub(crate) trait View {
@@ -19,6 +20,8 @@ pub(crate) trait View {
     fn avals(&self, x: Id) -> &[Aval];
     /// The value that all elements have, if that is known.
     fn splat(&self, x: Id) -> Option<Scalar>;
+    /// What is known of its elements.
+    fn known(&self, x: Id) -> Known;
     /// The known definitions of a value.
     fn nodes(&self, x: Id) -> &[Node];
 }
@@ -206,6 +209,11 @@ impl<'a> Match<'a> {
     /// The value that all elements have.
     pub(crate) fn splat(&self, x: Id) -> Option<Scalar> {
         self.graph.splat(x)
+    }
+
+    /// What is known of the elements.
+    pub(crate) fn known(&self, x: Id) -> Known {
+        self.graph.known(x)
     }
 
     /// Holds if all elements are this number, in the bits of their type; a complex number has a zero imaginary part.

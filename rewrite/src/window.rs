@@ -15,6 +15,7 @@ use crate::Options;
 use crate::dag::{Dag, Fired, Head, Node, Ops};
 use crate::egraph::{self, Data, EGraph, Facts};
 use crate::extract::{Selection, extract};
+use crate::known::Known;
 use crate::saturate::{Limits, Provenance, saturate};
 use crate::term::{Definition, matches};
 
@@ -22,17 +23,56 @@ use crate::term::{Definition, matches};
 pub(crate) fn pass<'r>(dag: &Dag<'r>, outputs: &[Id], options: &Options, number: usize) -> Option<(Dag<'r>, Vec<Id>)> {
     let live = dag.live(outputs);
     let computed: Vec<usize> = (0..live.len()).filter(|&i| live[i] && is_computed(dag.entries[i].node.head)).collect();
-    let width = options.window.max(1);
-    let shift = if number % 2 == 1 { width / 2 } else { 0 };
-    let (head, tail) = computed.split_at(shift.min(computed.len()));
-    let windows = std::iter::once(head).chain(tail.chunks(width)).filter(|window| !window.is_empty());
+    let windows = cut(dag, &computed, options.window, number);
     let last_use = last_uses(dag, outputs, &live);
     let mut solver = Solver { dag, options, last_use, ops: dag.ops.clone(), memo: HashMap::new() };
-    let plans: Vec<(&[usize], Option<Arc<Plan>>)> = windows.map(|window| (window, solver.window(window))).collect();
+    let plans: Vec<(&[usize], Option<Arc<Plan>>)> =
+        windows.into_iter().map(|window| (window, solver.window(window))).collect();
     if plans.iter().all(|(_, plan)| plan.is_none()) {
         return None;
     }
     Some(rebuild(dag, outputs, solver.ops, &plans))
+}
+
+/// How many nodes on each side of a cut decide about it.
+const CONTEXT: usize = 4;
+
+/// Cuts nodes into windows of at most `width`, and of half of that at least.
+///
+/// Where to cut is decided by the nodes around the cut, not by their position, so that the windows of equal layers are equal
+/// and solved once. Other passes cut elsewhere.
+fn cut<'n>(dag: &Dag, nodes: &'n [usize], width: usize, pass: usize) -> Vec<&'n [usize]> {
+    let least = (width / 2).max(1);
+    let mut windows = vec![];
+    let mut rest = nodes;
+    while rest.len() > width.max(1) {
+        let place = (least..=width.max(1)).min_by_key(|&place| mix(dag, &rest[place - least.min(CONTEXT)..], pass));
+        let (window, tail) = rest.split_at(place.expect("least is at most the width"));
+        windows.push(window);
+        rest = tail;
+    }
+    if !rest.is_empty() {
+        windows.push(rest);
+    }
+    windows
+}
+
+/// A number made from the first few nodes (FNV-1a, Fowler, Noll and Vo).
+fn mix(dag: &Dag, nodes: &[usize], seed: usize) -> u64 {
+    let step = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x0100_0000_01b3);
+    let mut hash = step(0xcbf2_9ce4_8422_2325, seed as u64);
+    for &i in nodes.iter().take(2 * CONTEXT) {
+        let entry = &dag.entries[i];
+        let head = match entry.node.head {
+            Head::Op(op) | Head::Unique(op, _) | Head::Effect(op, _) => 1 + u64::from(op.index()),
+            Head::Leaf(_) | Head::Const(_) | Head::Literal(_) | Head::Projection(_) => 0,
+        };
+        hash = step(hash, head);
+        let extents = entry.avals.iter().flat_map(|aval| aval.shape.iter());
+        hash = extents.fold(hash, |hash, &extent| step(hash, extent as u64));
+    }
+    // The lower bits are the better mixed.
+    hash.rotate_left(32)
 }
 
 /// Whether a node is computed when the program runs, unlike inputs and constants.
@@ -94,7 +134,7 @@ enum Source {
 /// A window with its values renamed in order: equal for windows of the same structure.
 #[derive(PartialEq, Eq, Hash)]
 enum KeyPart {
-    Leaf(Arc<[Aval]>, Option<Scalar>),
+    Leaf(Arc<[Aval]>, Option<Scalar>, Known),
     Node(Node),
     /// The node before is needed outside.
     Root,
@@ -168,7 +208,7 @@ impl Solver<'_, '_> {
                 let next = Id::from(numbers.len());
                 inputs.push(*numbers.entry(usize::from(x)).or_insert_with(|| {
                     let outside = self.dag.entry(x);
-                    key.push(KeyPart::Leaf(outside.avals.clone(), outside.splat));
+                    key.push(KeyPart::Leaf(outside.avals.clone(), outside.splat, outside.known));
                     next
                 }));
             }
@@ -193,7 +233,7 @@ impl Solver<'_, '_> {
             Limits { iterations: self.options.iterations, nodes: self.options.growth * problem.egraph.nodes().len() };
         let provenance = saturate(&mut problem.egraph, self.dag.rules, &limits);
         let roots: Vec<Id> = problem.roots.iter().map(|&position| problem.input[position].0).collect();
-        let selection = extract(&problem.egraph, &roots, &problem.input);
+        let selection = extract(&problem.egraph, &roots, &problem.input, self.options.fused_bytes);
         let plan = selection.map(|selection| plan(&problem, &selection, &provenance));
         self.ops = std::mem::take(&mut problem.egraph.analysis.ops);
         plan
@@ -211,7 +251,8 @@ impl Solver<'_, '_> {
                 let class = *classes.entry(usize::from(x)).or_insert_with(|| {
                     let outside = self.dag.entry(x);
                     let number = p.leaves.len() as u32;
-                    p.egraph.analysis.leaves.push(Data { avals: outside.avals.clone(), splat: outside.splat });
+                    let data = Data { avals: outside.avals.clone(), splat: outside.splat, known: outside.known };
+                    p.egraph.analysis.leaves.push(data);
                     let leaf = p.egraph.add(Node { head: Head::Leaf(number), inputs: SmallVec::new() });
                     p.leaves.push(leaf);
                     leaf
@@ -324,18 +365,7 @@ fn settled(egraph: &EGraph, node: &Node) -> Node {
 
 /// Copies the graph with the windows replaced by their plans.
 fn rebuild<'r>(dag: &Dag<'r>, outputs: &[Id], ops: Ops, plans: &[(&[usize], Option<Arc<Plan>>)]) -> (Dag<'r>, Vec<Id>) {
-    let mut next = Dag::new(dag.rules, ops, dag.top_level, dag.fold_elements);
-    let mut map: HashMap<Id, Id> = HashMap::new();
-    for (i, entry) in dag.entries.iter().enumerate() {
-        let id = match entry.node.head {
-            Head::Leaf(number) => next.leaf(number as usize, entry.avals[0].clone()),
-            Head::Const(number) => next.constant(dag.consts[number as usize].clone()),
-            Head::Literal(value) => next.literal(value),
-            Head::Op(_) | Head::Projection(_) | Head::Unique(..) | Head::Effect(..) => continue,
-        };
-        next.note(id, &entry.fired);
-        map.insert(Id::from(i), id);
-    }
+    let (mut next, mut map) = start(dag, ops);
     for (window, plan) in plans {
         match plan {
             None => {
@@ -353,8 +383,26 @@ fn rebuild<'r>(dag: &Dag<'r>, outputs: &[Id], ops: Ops, plans: &[(&[usize], Opti
     (next, outputs)
 }
 
+/// A graph with the inputs and constants of another, and where they are.
+pub(crate) fn start<'r>(dag: &Dag<'r>, ops: Ops) -> (Dag<'r>, HashMap<Id, Id>) {
+    let mut next = Dag::new(dag.rules, ops, dag.top_level, dag.fold_elements);
+    let mut map: HashMap<Id, Id> = HashMap::new();
+    for (i, entry) in dag.entries.iter().enumerate() {
+        let id = match entry.node.head {
+            Head::Leaf(number) => next.leaf(number as usize, entry.avals[0].clone()),
+            Head::Const(number) => next.constant(dag.consts[number as usize].clone()),
+            Head::Literal(value) => next.literal(value),
+            Head::Op(_) | Head::Projection(_) | Head::Unique(..) | Head::Effect(..) => continue,
+        };
+        next.note(id, &entry.fired);
+        next.weaken(id, entry.weakest);
+        map.insert(Id::from(i), id);
+    }
+    (next, map)
+}
+
 /// Adds the node of another graph with these operands.
-fn copy(dag: &Dag, next: &mut Dag, i: usize, inputs: &[Id]) -> Id {
+pub(crate) fn copy(dag: &Dag, next: &mut Dag, i: usize, inputs: &[Id]) -> Id {
     let entry = &dag.entries[i];
     let id = match entry.node.head {
         Head::Projection(index) => next.projection(inputs[0], index as usize),
@@ -364,6 +412,7 @@ fn copy(dag: &Dag, next: &mut Dag, i: usize, inputs: &[Id]) -> Id {
         Head::Leaf(_) | Head::Const(_) | Head::Literal(_) => unreachable!("not computed"),
     };
     next.note(id, &entry.fired);
+    next.weaken(id, entry.weakest);
     id
 }
 
@@ -406,6 +455,7 @@ fn apply(dag: &Dag, next: &mut Dag, map: &mut HashMap<Id, Id>, window: &[usize],
     }
     for (position, source) in &plan.roots {
         let id = at(*source, &steps, map);
+        next.weaken(id, dag.entries[window[*position]].weakest);
         map.insert(Id::from(window[*position]), id);
     }
 }

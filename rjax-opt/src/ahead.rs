@@ -19,9 +19,14 @@ pub fn emit(show: &Show, topology: &str, program: &Program) -> Result<Option<Vec
             None => return Err("--emit=hlo: the plugin shows its programs in no form that is known here".to_string()),
         },
         Form::Executable => Some(compile(show, topology, program)?.executable),
-        Form::Program | Form::Simplified | Form::Stablehlo | Form::StablehloBytecode | Form::Dot | Form::Explain => {
-            None
-        }
+        Form::Program
+        | Form::Simplified
+        | Form::Stablehlo
+        | Form::StablehloBytecode
+        | Form::Dot
+        | Form::Html
+        | Form::Statistics
+        | Form::Explain => None,
         form @ (Form::Nests | Form::Kir | Form::Schedule | Form::Clif | Form::Asm) => {
             let name = format!("{form:?}").to_lowercase();
             return Err(format!("--emit={name}: TPUs have none; ask for hlo, cost, memory or executable"));

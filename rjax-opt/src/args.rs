@@ -19,6 +19,7 @@ Examples:
   rjax-opt run model.jaxpr --inputs in.npz --outputs out.npz
   echo '{ lambda ; a:f32[]. let b:f32[] = sin a in (b,) }' | rjax-opt - --jvp
   rjax-opt model.jaxpr --vjp --emit=explain      what simplification does to the derivative
+  rjax-opt model.jaxpr --emit=html -o model.html   the program before and after, in a browser
   rjax-opt bench model.mlirbc other.jaxpr        compile and run times, GFLOP/s, GB/s
   rjax-opt model.mlirbc --target=tpu:v5e:1x1 --emit=hlo   what libtpu makes of it, on any machine
   rjax-opt diff before.jaxpr after.jaxpr
@@ -72,10 +73,13 @@ pub struct Source {
     pub file: Option<String>,
     #[command(flatten)]
     pub transforms: Transforms,
+    /// Compiles and shows the program as it is given, without simplification.
+    #[arg(long)]
+    pub no_simplify: bool,
     /// Checks every program in between, not only the one that is read.
     #[arg(long)]
     pub verify: bool,
-    /// Prints the program after each transformation of this name on standard error.
+    /// Prints the program after each transformation of this name on standard error; `simplify` and `plan` also on the way to code.
     #[arg(long, value_name = "PASS", value_parser = clap::builder::PossibleValuesParser::new(Transform::names()))]
     pub print_after: Vec<String>,
     /// The number of lanes of `--vmap` where no inputs are given that say it.
@@ -175,7 +179,9 @@ pub enum Form {
     StablehloBytecode,
     /// A graph for graphviz.
     Dot,
-    /// Flops and bytes before and after simplification, and the number of kernels, as JSON; for `--target=tpu:…` the
+    /// A page that draws the program before and after simplification, its fusion groups, cost and the rules that were used.
+    Html,
+    /// Flops and bytes before and after simplification, and how many kernels are launched, as JSON; for `--target=tpu:…` the
     /// compiler's own cost analysis.
     Cost,
     /// The memory that the program needs on the devices of `--target=tpu:…`, as JSON.
@@ -186,6 +192,8 @@ pub enum Form {
     Executable,
     /// The rewrites of simplification that survived, by rule and class.
     Explain,
+    /// How often each rule of simplification matched, and how often what it built is in the result.
+    Statistics,
 }
 
 #[derive(ClapArgs, Debug)]
@@ -225,6 +233,9 @@ pub struct Bench {
     pub files: Vec<String>,
     #[command(flatten)]
     pub transforms: Transforms,
+    /// Runs the programs as they are given, without simplification.
+    #[arg(long)]
+    pub no_simplify: bool,
     /// How often to run each program; default: for about a second.
     #[arg(long, value_name = "N")]
     pub repeat: Option<usize>,

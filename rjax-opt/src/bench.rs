@@ -61,6 +61,7 @@ fn measure(file: &str, options: &Bench) -> Result<Measured> {
     let source = Source {
         file: Some(file.to_string()),
         transforms: options.transforms.clone(),
+        no_simplify: options.no_simplify,
         verify: false,
         print_after: vec![],
         batch_size: 2,

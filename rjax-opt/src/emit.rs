@@ -4,7 +4,7 @@ use rjax_ir::text;
 use rjax_stablehlo::bytecode;
 
 use crate::args::{Form, Show, Target};
-use crate::{Result, ahead, pipeline, read, write_output};
+use crate::{Result, ahead, html, pipeline, read, write_output};
 
 /// Writes the form asked for.
 pub fn emit(show: &Show) -> Result<()> {
@@ -16,6 +16,23 @@ pub fn emit(show: &Show) -> Result<()> {
         && let Some(bytes) = ahead::emit(show, topology, &program)?
     {
         return write_output(show.output.as_deref(), &bytes);
+    }
+    let compiles = !matches!(
+        show.emit,
+        Form::Program
+            | Form::Stablehlo
+            | Form::StablehloBytecode
+            | Form::Dot
+            | Form::Memory
+            | Form::Hlo
+            | Form::Executable
+    );
+    let prints = |pass: &str| compiles && source.print_after.iter().any(|name| name == pass || name == "all");
+    if prints("simplify") {
+        eprintln!("# after simplify\n{}", pipeline::simplified(source, &program)?.0);
+    }
+    if prints("plan") {
+        eprintln!("# after plan\n{}", pipeline::nests(source, &program)?);
     }
     let text = match show.emit {
         Form::Program => format!("{program}\n"),
@@ -35,11 +52,13 @@ pub fn emit(show: &Show) -> Result<()> {
             return write_output(show.output.as_deref(), &bytes);
         }
         Form::Dot => text::dot(&program),
+        Form::Html => html::page(source, &program)?,
         Form::Cost => pipeline::cost(source, &program)?,
         form @ (Form::Memory | Form::Hlo | Form::Executable) => {
             let name = format!("{form:?}").to_lowercase();
             return Err(format!("--emit={name}: say for which devices, as in --target=tpu:v5e:1x1"));
         }
+        Form::Statistics => pipeline::simplified(source, &program)?.1.statistics(),
         Form::Explain => pipeline::simplified(source, &program)?.1.to_string(),
     };
     write_output(show.output.as_deref(), text.as_bytes())

@@ -9,6 +9,8 @@ mod args;
 mod bench;
 mod check;
 mod emit;
+mod figure;
+mod html;
 mod npy;
 mod npz;
 mod ops;

@@ -3,7 +3,7 @@
 use rjax_codegen_cpu::{asm_text, clif_text};
 use rjax_ir::{Aval, DType, Program};
 use rjax_kernel::kir::Module;
-use rjax_rewrite::{Options as Rewrite, Report, simplify_explained};
+use rjax_rewrite::{Options as Rewrite, Report, simplify_priced};
 use rjax_runtime::timed;
 
 use crate::Result;
@@ -13,9 +13,17 @@ use crate::transform::Transform;
 /// The program as the compiler sees it before it fuses, and what was done to it. A `--simplify=TIER` among the
 /// transformations says how far that may go; the last one counts.
 pub fn simplified(source: &Source, program: &Program) -> Result<(Program, Report)> {
+    if source.no_simplify {
+        let cost = rjax_rewrite::cost(program);
+        return Ok((program.clone(), Report { before: cost, after: cost, ..Report::default() }));
+    }
     let mut tiers = source.transforms.0.iter().filter_map(Transform::tier);
     let options = Rewrite { tier: tiers.next_back().unwrap_or_default(), ..Rewrite::default() };
-    timed("simplify", || simplify_explained(program, &options)).map_err(|e| e.to_string())
+    // What only exists between devices has no plan here, and one price.
+    let price = |form: &Program| {
+        rjax_kernel::plan(form, &rjax_kernel::Options::default()).map_or(u64::MAX, |module| module.nanoseconds())
+    };
+    timed("simplify", || simplify_priced(program, &options, price)).map_err(|e| e.to_string())
 }
 
 /// The settings of fusion and memory planning where the inputs in `donate` are given up.
@@ -53,10 +61,10 @@ pub fn asm(source: &Source, program: &Program) -> Result<String> {
     asm_text(&module(source, program, &[])?).map_err(|e| e.to_string())
 }
 
-/// Flops and bytes as given and as simplified, and the number of kernels, as JSON.
+/// Flops and bytes as given and as simplified, and how many kernels and routines are launched, as JSON.
 pub fn cost(source: &Source, program: &Program) -> Result<String> {
     let (_, Report { before, after, .. }) = simplified(source, program)?;
-    let kernels = module(source, program, &[])?.kernels.len();
+    let kernels = module(source, program, &[])?.launches();
     let part = |cost: rjax_rewrite::Cost| format!("{{\"flops\":{},\"bytes\":{}}}", cost.flops, cost.bytes);
     Ok(format!("{{\"before\":{},\"after\":{},\"kernels\":{kernels}}}\n", part(before), part(after)))
 }

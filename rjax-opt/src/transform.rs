@@ -89,7 +89,7 @@ impl Transform {
 
     /// The names that `--print-after` takes.
     pub fn names() -> Vec<&'static str> {
-        FLAGS.iter().map(|flag| flag.name).chain(["all"]).collect()
+        FLAGS.iter().map(|flag| flag.name).chain(["plan", "all"]).collect()
     }
 
     /// How far a simplification may go; `None` for other transformations.

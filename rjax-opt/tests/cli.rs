@@ -130,6 +130,17 @@ fn emits_every_form() {
         "{\"before\":{\"flops\":3,\"bytes\":24},\"after\":{\"flops\":1,\"bytes\":8},\"kernels\":1}\n"
     );
     assert!(succeeds(&["-", "--emit=dot"], simple).starts_with("digraph program {\n"));
+    assert!(succeeds(&["-", "--emit=statistics"], double_negation).contains("       1        1  neg-neg"));
+    let page = succeeds(&["-", "--emit=html"], double_negation);
+    assert!(
+        page.starts_with("<!doctype html>")
+            && page.contains("<code>neg-neg</code>")
+            && page.matches("<svg").count() == 2
+    );
+    // Self-contained: nothing is fetched.
+    assert!(!page.contains("http") && !page.contains("src="));
+    let given = succeeds(&["-", "--emit=cost", "--no-simplify"], double_negation);
+    assert_eq!(given.matches("\"flops\":3").count(), 2, "{given}");
     let output = rjax_opt(&["-", "--grad", "--print-after=grad", "--verify"], MUL_SIN);
     assert!(text(&output.stderr).starts_with("# after grad\n{ lambda ;"));
 }

@@ -21,7 +21,7 @@ use rjax_ir::{Atom, Op, Program, Result, Scalar};
 use rjax_runtime::Buffer;
 pub use rjax_runtime::{Device, devices};
 
-pub(crate) use executable::{Executable, Values};
+pub(crate) use executable::{Executable, Values, simplified};
 pub use rjax_runtime::pjrt::{AheadOptions, Report};
 pub(crate) use value::Value;
 
@@ -72,7 +72,7 @@ pub(crate) fn run_op(op: &Op, inputs: &[Value]) -> Result<Values> {
 pub(crate) fn run(program: &Program, inputs: &[Value]) -> Result<Vec<Value>> {
     match device_of(inputs) {
         Device::Interpreter => {
-            let executable = Executable::compile(program, &[], Device::Interpreter)?;
+            let executable = Executable::compile(program, &[], Device::Interpreter, None)?;
             Ok(executable.run(inputs.iter().cloned().collect())?.into_vec())
         }
         Device::Cpu | Device::Pjrt(_) => run_by_equation(program, inputs),

@@ -45,6 +45,7 @@ pub use fun::{Args, Fun, IntoFun};
 pub use lax::default_matmul_precision;
 pub use rjax_ir::{Aval, Complex64, Complex128, DType, Element, Error, ErrorKind, Location, Program, Result, Shape};
 pub use rjax_ir::{bf16, f16};
+pub use rjax_rewrite::{Report, Tier};
 pub use transform::{
     Arg, checkpoint, custom_jvp, custom_vjp, eval_shape, grad, grad_argnums, grad_with_aux, hessian, jacfwd, jacobian,
     jacrev, jit, jvp, linear_transpose, linearize, make_jaxpr, stop_gradient, value_and_grad, value_and_grad_argnums,

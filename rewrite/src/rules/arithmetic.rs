@@ -4,6 +4,7 @@ use rjax_ir::{Binary, DType, DTypeSet, Op, Scalar, Unary};
 
 use super::Class::{Domain, Exact, Rounding, ZeroSign};
 use super::{Code, Rule, Term, rule};
+use crate::known::Known;
 use crate::term::when;
 
 const ADD: Code = Code::Binary(Binary::Add);
@@ -15,6 +16,7 @@ const NEG: Code = Code::Unary(Unary::Neg);
 const ABS: Code = Code::Unary(Unary::Abs);
 const LOG: Code = Code::Unary(Unary::Log);
 const EXP: Code = Code::Unary(Unary::Exp);
+const SQRT: Code = Code::Unary(Unary::Sqrt);
 
 /// Numbers without an imaginary part, in whose product with 1 a zero or infinity would meet it.
 const REAL: DTypeSet = DTypeSet::REAL;
@@ -59,6 +61,11 @@ pub(super) static RULES: &[Rule] = &[
         when(x == y)?;
         Some(Term::full(Scalar::zero(m.aval.dtype), &m.aval.shape))
     }),
+    rule("sub-self-finite", Exact, DTypeSet::FLOAT, &[SUB], "x - x == 0 for x known to be finite", |m| {
+        let [x, y] = m.two();
+        when(x == y && m.known(x).contains(Known::FINITE))?;
+        Some(Term::full(Scalar::zero(m.aval.dtype), &m.aval.shape))
+    }),
     rule("neg-neg", Exact, DTypeSet::NUMBER, &[NEG], "-(-x) == x", |m| {
         let inner = m.definition(m.one(), NEG)?;
         Some(inner.inputs[0].into())
@@ -92,6 +99,13 @@ pub(super) static RULES: &[Rule] = &[
     rule("mul-zero", Exact, DTypeSet::BITS, &[MUL], "x * 0 == 0", |m| {
         let [_, y] = m.either_order();
         m.is_number(y, 0.0)?;
+        Some(y.into())
+    }),
+    // -1 * 0 is -0.
+    rule("mul-zero-of-finite", ZeroSign, DTypeSet::FLOAT, &[MUL], "x * 0 == 0 for x known to be finite", |m| {
+        let [x, y] = m.either_order();
+        m.is_number(y, 0.0)?;
+        when(m.known(x).contains(Known::FINITE))?;
         Some(y.into())
     }),
     rule("mul-zero-finite", Domain, DTypeSet::INEXACT, &[MUL], "x * 0 == 0 for finite x", |m| {
@@ -162,6 +176,10 @@ pub(super) static RULES: &[Rule] = &[
         m.definition(m.one(), ABS)?;
         Some(m.one().into())
     }),
+    rule("abs-of-nonnegative", Exact, DTypeSet::FLOAT, &[ABS], "|x| == x for x known not to be negative", |m| {
+        when(m.known(m.one()).contains(Known::NONNEGATIVE))?;
+        Some(m.one().into())
+    }),
     rule("integer-pow-one", Exact, DTypeSet::NUMBER, &[Code::IntegerPow], "x^1 == x", |m| {
         let Op::IntegerPow { exponent: 1 } = m.op else { return None };
         Some(m.one().into())
@@ -185,6 +203,28 @@ pub(super) static RULES: &[Rule] = &[
         m.is_number(y, 2.0)?;
         Some(Term::binary(Binary::Mul, x, x))
     }),
+    rule("one-over-sqrt", Rounding, DTypeSet::FLOAT, &[DIV], "1 / sqrt(x) == rsqrt(x)", |m| {
+        let [one, root] = m.two();
+        m.is_number(one, 1.0)?;
+        let inner = m.definition(root, SQRT)?;
+        Some(Term::unary(Unary::Rsqrt, inner.inputs[0]))
+    }),
+    // The inverse of a root neither overflows nor vanishes, so that the product is as good as the quotient.
+    rule(
+        "quotient-by-repeated-sqrt",
+        Rounding,
+        DTypeSet::FLOAT,
+        &[DIV],
+        "x / broadcast(sqrt(y)) == x * broadcast(rsqrt(y)), with fewer divisions",
+        |m| {
+            let [x, divisor] = m.two();
+            let broadcast = m.definition(divisor, Code::Broadcast)?;
+            let root = m.definition(broadcast.inputs[0], SQRT)?;
+            when(m.aval_of(root.inputs[0]).size() < m.aval.size())?;
+            let inverse = Term::unary(Unary::Rsqrt, root.inputs[0]);
+            Some(Term::binary(Binary::Mul, x, Term::apply(broadcast.op.clone(), [inverse])))
+        },
+    ),
     // exp overflows, and the logarithm is that of a rounded number.
     rule("log-exp", Domain, DTypeSet::FLOAT, &[LOG], "log(exp(x)) == x", |m| {
         let inner = m.definition(m.one(), EXP)?;

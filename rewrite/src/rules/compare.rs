@@ -5,6 +5,7 @@ use rjax_ir::{Binary, Compare, DTypeSet, Op, Scalar, Unary};
 
 use super::Class::Exact;
 use super::{Code, Match, Rule, Term, rule};
+use crate::known::Known;
 use crate::term::when;
 
 const MAX: Code = Code::Binary(Binary::Max);
@@ -30,6 +31,31 @@ pub(super) static RULES: &[Rule] = &[
         has_dtype(m, x, DTypeSet::BITS)?;
         Some(truth(m, true))
     }),
+    rule(
+        "compare-self-number",
+        Exact,
+        DTypeSet::BOOL,
+        REFLEXIVE,
+        "x == x, x <= x, x >= x for x known not to be NaN",
+        |m| {
+            let [x, y] = m.two();
+            when(x == y && m.known(x).contains(Known::NUMBER))?;
+            Some(truth(m, true))
+        },
+    ),
+    rule(
+        "negative-of-nonnegative",
+        Exact,
+        DTypeSet::BOOL,
+        &[Code::Compare(Compare::Lt)],
+        "not (x < 0) for x known not to be negative",
+        |m| {
+            let [x, y] = m.two();
+            m.is_number(y, 0.0)?;
+            when(m.known(x).contains(Known::NONNEGATIVE))?;
+            Some(truth(m, false))
+        },
+    ),
     rule(
         "total-order-self",
         Exact,
@@ -72,6 +98,20 @@ pub(super) static RULES: &[Rule] = &[
         Some(x.into())
     }),
     // Also of NaN: a maximum passes it on.
+    // The maximum of +0 and 0 is +0; of a NaN and 0 NaN.
+    rule(
+        "max-zero-of-nonnegative",
+        Exact,
+        DTypeSet::FLOAT,
+        &[MAX],
+        "max(x, 0) == x for x known not to be negative",
+        |m| {
+            let [x, y] = m.either_order();
+            m.is_number(y, 0.0)?;
+            when(m.known(x).contains(Known::NONNEGATIVE))?;
+            Some(x.into())
+        },
+    ),
     rule("max-least", Exact, DTypeSet::ORDERED, &[MAX], "max(x, -inf) == x", |m| {
         let [x, y] = m.either_order();
         when(m.splat(y)? == Scalar::least(m.aval.dtype))?;

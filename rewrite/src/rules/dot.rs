@@ -3,11 +3,12 @@
 //! A change of the order of contractions keeps the componentwise bound of the product, |A| |B| |C| up to a factor of
 //! the number of terms, and is made only where it lowers the number of multiplications.
 
-use rjax_ir::{Binary, DTypeSet, Op, Reducer, Scalar, Slice};
+use rjax_ir::{Binary, DTypeSet, Op, Reducer, Scalar};
 
-use super::Class::{Domain, Order, Rounding};
+use super::Class::{Domain, Order, Rounding, ZeroSign};
 use super::einsum::{Contraction, Operand, arrange, spread, unrepeated};
 use super::{Code, Definition, Match, Rule, Term, rule};
+use crate::known::Known;
 use crate::term::when;
 
 const DOT: &[Code] = &[Code::Dot];
@@ -127,85 +128,61 @@ pub(super) static RULES: &[Rule] = &[
     })
     .growing(),
     // One step of the reordering of a longer sum, made only where it brings a common factor together.
+    rule("regroup-dots", Rounding, DTypeSet::NUMBER, SUMS, "(x + A B) + A C == x + A (B + C)", |m| {
+        let is_difference = |op: &Op| matches!(op, Op::Binary(Binary::Sub));
+        let [sum, y] = if is_difference(m.op) { m.two() } else { m.either_order() };
+        let inner = m.definition_among(sum, SUMS)?;
+        let [rest, x] =
+            if is_difference(inner.op) { [inner.inputs[0], inner.inputs[1]] } else { m.either_order_of(inner) };
+        let (x, y) = (m.definition(x, Code::Dot)?, m.definition(y, Code::Dot)?);
+        let same = is_difference(m.op) == is_difference(inner.op);
+        let part = factored(m, if same { Binary::Add } else { Binary::Sub }, x, y)?;
+        Some(Term::binary(if is_difference(inner.op) { Binary::Sub } else { Binary::Add }, rest, part))
+    })
+    .growing(),
+    // A product of its own for each element; sums of one term begin with +0.
     rule(
-        "regroup-dots",
-        Rounding,
+        "dot-of-one-term",
+        ZeroSign,
         DTypeSet::NUMBER,
-        &[Code::Binary(Binary::Add)],
-        "(x + A B) + A C == x + A (B + C)",
+        DOT,
+        "a dot that sums nothing == broadcast(x) * broadcast(y)",
         |m| {
-            let [sum, y] = m.either_order();
-            let inner = m.definition(sum, Code::Binary(Binary::Add))?;
-            let [rest, x] = m.either_order_of(inner);
-            let (x, y) = (m.definition(x, Code::Dot)?, m.definition(y, Code::Dot)?);
-            Some(Term::binary(Binary::Add, rest, factored(m, Binary::Add, x, y)?))
+            let c = root(m)?;
+            let labels = || c.lhs.labels.iter().chain(&c.rhs.labels);
+            when(labels().all(|label| c.out.contains(label)))?;
+            let of = |x: &Operand| spread(x.clone(), &c.out, &c.extents);
+            Some(Term::binary(Binary::Mul, of(&c.lhs), of(&c.rhs)))
         },
     )
     .growing(),
-    // The other way pays where a summand is itself a dot, of low rank: x (W + B A) == x W + (x B) A.
-    rule("distribute-dot", Rounding, DTypeSet::NUMBER, DOT, "A (B + C D) == A B + A (C D)", |m| {
-        let Op::DotGeneral(dot) = m.op else { return None };
-        when(m.dtype_of(m.inputs[0]) == dot.preferred)?;
+    rule(
+        "sum-of-outer-product",
+        Rounding,
+        DTypeSet::NUMBER,
+        &[Code::Reduce(Reducer::Sum)],
+        "sum(broadcast(u) * broadcast(v) * A) == u · (A v)",
+        |m| {
+            let (_, axes) = super::reduce::reduce(m.op);
+            let mul = Code::Binary(Binary::Mul);
+            let [outer, x] = m.either_order_of(m.definition(m.one(), mul)?);
+            let [u, v] = m.either_order_of(m.definition(outer, mul)?);
+            let labels: Vec<usize> = (0..m.aval_of(x).rank()).collect();
+            let (u, v) = (unrepeated(m, u, &labels)?, unrepeated(m, v, &labels)?);
+            let out: Vec<usize> = labels.iter().copied().filter(|label| !axes.contains(label)).collect();
+            let c = Contraction::of_product(m, Operand { term: x.into(), labels }, v.clone(), out.clone());
+            let needed = |label| out.contains(&label) || u.labels.contains(&label);
+            let first = c.contract(&c.lhs, &c.rhs, &needed)?;
+            c.finish(&first, &u)
+        },
+    )
+    .growing(),
+    rule("dot-of-zeros-finite", ZeroSign, DTypeSet::NUMBER, DOT, "0 A == 0 for A known to be finite", |m| {
         let side = m.any(2)?;
-        let sum = m.definition(m.inputs[side], Code::Binary(Binary::Add))?;
-        let low_rank = sum.inputs[m.any(2)?];
-        m.definition(low_rank, Code::Dot)?;
-        let with = |part: egg::Id| {
-            let mut inputs = [m.inputs[0], m.inputs[1]];
-            inputs[side] = part;
-            Term::apply(m.op.clone(), inputs.map(Term::from))
-        };
-        Some(Term::binary(Binary::Add, with(sum.inputs[0]), with(sum.inputs[1])))
-    })
-    .growing(),
-    rule("scale-of-dot", Rounding, DTypeSet::NUMBER, DOT, "(s A) B == s (A B) for a scalar s", |m| {
-        let Op::DotGeneral(dot) = m.op else { return None };
-        when(m.dtype_of(m.inputs[0]) == dot.preferred)?;
-        let side = m.any(2)?;
-        let product = m.definition(m.inputs[side], Code::Binary(Binary::Mul))?;
-        let [array, scale] = m.either_order_of(product);
-        let scalar = match m.splat(scale) {
-            Some(value) => Term::Literal(value),
-            None => {
-                let broadcast = m.definition(scale, Code::Broadcast)?;
-                when(m.aval_of(broadcast.inputs[0]).rank() == 0)?;
-                broadcast.inputs[0].into()
-            }
-        };
-        let mut inputs = [m.inputs[0], m.inputs[1]];
-        inputs[side] = array;
-        let scale = if m.aval.rank() == 0 {
-            scalar
-        } else {
-            Term::apply(Op::BroadcastInDim { shape: m.aval.shape.clone(), dims: vec![] }, [scalar])
-        };
-        Some(Term::binary(Binary::Mul, Term::apply(m.op.clone(), inputs.map(Term::from)), scale))
-    })
-    .growing(),
-    rule("slice-of-dot", Order, DTypeSet::ANY, &[Code::Slice], "slice(dot(x, y)) == dot(slice(x), slice(y))", |m| {
-        let Op::Slice(outer) = m.op else { return None };
-        let inner = m.definition(m.one(), Code::Dot)?;
-        let c = Contraction::of(m, inner)?;
-        let sliced = |x: &Operand, id: egg::Id| {
-            let shape = m.shape_of(id);
-            let mut slice =
-                Slice { starts: vec![0; shape.rank()], limits: shape.to_vec(), strides: vec![1; shape.rank()] };
-            for (axis, label) in x.labels.iter().enumerate() {
-                if let Some(place) = c.out.iter().position(|l| l == label) {
-                    slice.starts[axis] = outer.starts[place];
-                    slice.limits[axis] = outer.limits[place];
-                    slice.strides[axis] = outer.strides[place];
-                }
-            }
-            let whole = slice.starts.iter().all(|&s| s == 0)
-                && slice.limits[..] == shape[..]
-                && slice.strides.iter().all(|&s| s == 1);
-            if whole { x.term.clone() } else { Term::apply(Op::Slice(slice), [x.term.clone()]) }
-        };
-        let (lhs, rhs) = (sliced(&c.lhs, inner.inputs[0]), sliced(&c.rhs, inner.inputs[1]));
-        Some(Term::apply(inner.op.clone(), [lhs, rhs]))
-    })
-    .growing(),
+        m.is_number(m.inputs[side], 0.0)?;
+        when(m.known(m.inputs[1 - side]).contains(Known::FINITE))?;
+        Some(Term::full(Scalar::zero(m.aval.dtype), &m.aval.shape))
+    }),
     // 0 * inf is NaN.
     rule("dot-of-zeros", Domain, DTypeSet::NUMBER, DOT, "0 A == 0 for finite A", |m| {
         let side = m.any(2)?;
@@ -268,7 +245,7 @@ pub(super) static RULES: &[Rule] = &[
             let side = m.any(2)?;
             let reshape = m.definition(m.inputs[side], Code::Reshape)?;
             let source = reshape.inputs[0];
-            m.definition_among(source, &[Code::Binary(Binary::Mul), Code::Dot, Code::Broadcast])?;
+            m.definition_among(source, &[Code::Binary(Binary::Mul), Code::Dot, Code::Broadcast, Code::Transpose])?;
             let own = merged_axes(m.shape_of(source), m.shape_of(m.inputs[side]))?;
             let (own_contracting, own_batch, contracting, batch) = match side {
                 0 => (&dot.lhs_contracting, &dot.lhs_batch, &dot.rhs_contracting, &dot.rhs_batch),

@@ -10,11 +10,11 @@ use super::{Definition, Match, Term};
 use crate::code::Code;
 use crate::term::when;
 
-pub(super) type Label = usize;
+pub(crate) type Label = usize;
 
 /// An array whose axes have labels.
 #[derive(Clone, Debug)]
-pub(super) struct Operand {
+pub(crate) struct Operand {
     pub term: Term,
     pub labels: Vec<Label>,
 }
@@ -29,7 +29,7 @@ pub(super) struct Contraction {
     pub kind: Kind,
 }
 
-/// What the dots of one chain must agree in.
+/// What the dots of one chain are made with: one dtype, and the best of their precisions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Kind {
     precision: Precision,
@@ -87,6 +87,13 @@ impl Contraction {
         // The factors were multiplied as they are.
         let kind = Kind { precision: Precision::Highest, dtype: m.dtype_of(x) };
         Some(Contraction { lhs, rhs, out, extents, kind })
+    }
+
+    /// A contraction of the factors of elementwise products, whose labels are the axes of the first.
+    pub fn of_product(m: &Match<'_>, lhs: Operand, rhs: Operand, out: Vec<Label>) -> Contraction {
+        let Term::Value(x) = lhs.term else { unreachable!("an array of the graph") };
+        let kind = Kind { precision: Precision::Highest, dtype: m.dtype_of(x) };
+        Contraction { lhs, rhs, out, extents: m.shape_of(x).to_vec(), kind }
     }
 
     /// 2 for each combination of indices that meet.
@@ -162,7 +169,8 @@ impl Contraction {
             return factors(m, [inner.inputs[0], inner.inputs[1]], &seen.labels);
         }
         let inner = Contraction::of(m, inner)?;
-        when(inner.kind == self.kind)?;
+        when(inner.kind.dtype == self.kind.dtype)?;
+        self.kind.precision = self.kind.precision.max(inner.kind.precision);
         let mut names: Vec<Option<Label>> = vec![None; inner.extents.len()];
         for (&label, &name) in inner.out.iter().zip(&seen.labels) {
             names[label] = Some(name);
@@ -188,7 +196,7 @@ impl Contraction {
 
 /// The factors of an elementwise product, whose axes have these labels, without the axes along which they are repeated.
 /// `None` if neither is a broadcast: there is nothing to gain then.
-fn factors(m: &Match<'_>, factors: [Id; 2], labels: &[Label]) -> Option<(Operand, Operand)> {
+pub(super) fn factors(m: &Match<'_>, factors: [Id; 2], labels: &[Label]) -> Option<(Operand, Operand)> {
     let [x, y] = factors.map(|factor| unrepeated(m, factor, labels));
     when(x.is_some() || y.is_some())?;
     let whole = |factor: Id| Operand { term: factor.into(), labels: labels.to_vec() };
@@ -215,6 +223,15 @@ pub(super) fn unrepeated(m: &Match<'_>, x: Id, labels: &[Label]) -> Option<Opera
     Some(Operand { term, labels })
 }
 
+/// A reshape that only puts in axes of extent 1, as an operand without them.
+pub(super) fn without_units(m: &Match<'_>, x: Id, labels: &[Label]) -> Option<Operand> {
+    let source = m.definition(x, Code::Reshape)?.inputs[0];
+    let shape = m.shape_of(x);
+    let kept: Vec<usize> = (0..shape.rank()).filter(|&axis| shape[axis] != 1).collect();
+    when(kept.len() < shape.rank() && m.shape_of(source).iter().eq(kept.iter().map(|&axis| &shape[axis])))?;
+    Some(Operand { term: source.into(), labels: kept.into_iter().map(|axis| labels[axis]).collect() })
+}
+
 /// A transpose of an operand whose axes have these labels in another order.
 pub(super) fn arrange(operand: Operand, labels: &[Label]) -> Term {
     let place = |label: &Label| operand.labels.iter().position(|l| l == label).expect("the same labels");
@@ -223,7 +240,7 @@ pub(super) fn arrange(operand: Operand, labels: &[Label]) -> Term {
 }
 
 /// An operand as an array with these axes in this order: transposed, and repeated along the axes that it lacks.
-pub(super) fn spread(operand: Operand, labels: &[Label], extents: &[usize]) -> Term {
+pub(crate) fn spread(operand: Operand, labels: &[Label], extents: &[usize]) -> Term {
     let own: Vec<Label> = labels.iter().copied().filter(|label| operand.labels.contains(label)).collect();
     let term = arrange(operand, &own);
     if own == labels {

@@ -5,6 +5,7 @@ use rjax_ir::{DTypeSet, Op, Scalar, Shape};
 use super::Class::Exact;
 use super::{Match, Rule, Term, rule};
 use crate::code::Code as C;
+use crate::rules::einsum::{Operand, spread, unrepeated, without_units};
 use crate::rules::elementwise::{BINARIES, UNARIES};
 use crate::term::when;
 
@@ -24,31 +25,33 @@ fn is_identity(permutation: &[usize]) -> bool {
     permutation.iter().enumerate().all(|(i, &p)| i == p)
 }
 
-/// The operand of a broadcast as the result would see it if it were not repeated: with extent 1 on the axes that come
-/// from nowhere.
-fn broadcast_again(m: &Match<'_>, f: impl Fn(Vec<Term>) -> Term) -> Option<Term> {
-    let mut common: Option<(Vec<usize>, Shape)> = None;
-    let mut sources: Vec<Option<Term>> = Vec::new();
+/// An elementwise op on operands that are all repeated along some axis, computed once and then repeated: each operand becomes
+/// an array of those axes along which some operand is not repeated. Axes of extent 1 that were put in count as repeated.
+fn compute_once(m: &Match<'_>) -> Option<Term> {
+    let rank = m.aval.rank();
+    let mut varying = vec![false; rank];
+    let mut operands: Vec<Option<Operand>> = Vec::new();
     for &x in m.inputs {
         if m.splat(x).is_some() {
-            sources.push(None);
+            operands.push(None);
             continue;
         }
-        let inner = m.definition(x, C::Broadcast)?;
-        let (_, dims) = broadcast(inner.op);
-        let shape = m.shape_of(inner.inputs[0]);
-        let this = (dims.to_vec(), shape.clone());
-        when(common.get_or_insert_with(|| this.clone()) == &this)?;
-        sources.push(Some(inner.inputs[0].into()));
+        let axes: Vec<usize> = (0..rank).collect();
+        let operand = unrepeated(m, x, &axes).or_else(|| without_units(m, x, &axes))?;
+        operand.labels.iter().for_each(|&axis| varying[axis] = true);
+        operands.push(Some(operand));
     }
-    let (dims, shape) = common?;
-    let sources = m
-        .inputs
-        .iter()
-        .zip(sources)
-        .map(|(&x, source)| source.unwrap_or_else(|| Term::full(m.splat(x).expect("checked above"), &shape)));
-    let inner = f(sources.collect());
-    Some(Term::apply(Op::BroadcastInDim { shape: m.aval.shape.clone(), dims }, [inner]))
+    let extents = &m.aval.shape;
+    when(varying.contains(&false))?;
+    when(operands.iter().any(Option::is_some))?;
+    let axes: Vec<usize> = (0..rank).filter(|&axis| varying[axis]).collect();
+    let shape: Shape = axes.iter().map(|&axis| extents[axis]).collect();
+    let operands = m.inputs.iter().zip(operands).map(|(&x, operand)| match operand {
+        Some(operand) => spread(operand, &axes, extents),
+        None => Term::full(m.splat(x).expect("checked above"), &shape),
+    });
+    let inner = Term::apply(m.op.clone(), operands.collect::<Vec<_>>());
+    Some(Term::apply(Op::BroadcastInDim { shape: extents.clone(), dims: axes }, [inner]))
 }
 
 pub(super) static RULES: &[Rule] = &[
@@ -175,20 +178,14 @@ pub(super) static RULES: &[Rule] = &[
             Term::apply(Op::Reverse { axes }, [inner.inputs[0].into()])
         })
     }),
-    rule("elementwise-of-broadcast", Exact, ANY, UNARIES, "f(broadcast(x)) == broadcast(f(x))", |m| {
-        when(!broadcasts_unit_only(m))?;
-        broadcast_again(m, |x| Term::apply(m.op.clone(), x))
-    }),
+    rule("elementwise-of-broadcast", Exact, ANY, UNARIES, "f(broadcast(x)) == broadcast(f(x))", compute_once),
     rule(
         "elementwise-of-broadcasts",
         Exact,
         ANY,
         BINARIES,
-        "f(broadcast(x), broadcast(y)) == broadcast(f(x, y))",
-        |m| {
-            when(!broadcasts_unit_only(m))?;
-            broadcast_again(m, |x| Term::apply(m.op.clone(), x))
-        },
+        "f(broadcast(x), broadcast(y)) == broadcast(f(x, y)), where both are repeated along an axis",
+        compute_once,
     ),
     rule("elementwise-of-transpose", Exact, ANY, UNARIES, "f(transpose(x)) == transpose(f(x))", |m| {
         let inner = m.definition(m.one(), C::Transpose)?;
@@ -221,11 +218,3 @@ pub(super) static RULES: &[Rule] = &[
     )
     .growing(),
 ];
-
-/// Whether the operands are not larger than what they were made from, so that nothing is gained by working on those.
-fn broadcasts_unit_only(m: &Match<'_>) -> bool {
-    m.inputs.iter().all(|&x| match m.definition(x, C::Broadcast) {
-        Some(inner) => m.aval_of(inner.inputs[0]).size() >= m.aval.size(),
-        None => true,
-    })
-}

@@ -1,9 +1,10 @@
 //! `select_n` and `clamp`.
 
-use rjax_ir::{DType, DTypeSet, Op, Scalar, Unary};
+use rjax_ir::{Binary, Compare, DType, DTypeSet, Op, Scalar, Unary};
 
-use super::Class::Exact;
+use super::Class::{Exact, ZeroSign};
 use super::{Code, Rule, Term, rule};
+use crate::known::Known;
 use crate::term::when;
 
 const SELECT: &[Code] = &[Code::Select];
@@ -27,6 +28,24 @@ pub(super) static RULES: &[Rule] = &[
         when(m.dtype_of(which) == DType::Bool)?;
         Some(Term::apply(Op::Select, [inner.inputs[0], y, x].map(Term::from)))
     }),
+    // Of two zeros either may be the maximum.
+    rule(
+        "select-greater",
+        ZeroSign,
+        DTypeSet::FLOAT,
+        SELECT,
+        "select(x > y, y, x) == max(x, y) for numbers known not to be NaN",
+        |m| {
+            let [which, no, yes] = *m.inputs else { return None };
+            let compare = m.definition_among(which, &[Code::Compare(Compare::Gt), Code::Compare(Compare::Lt)])?;
+            let [x, y] = [compare.inputs[0], compare.inputs[1]];
+            when([x, y].iter().all(|&x| m.known(x).contains(Known::NUMBER)))?;
+            let greater = matches!(compare.op, Op::Compare(Compare::Gt));
+            when([yes, no] == [x, y] || [yes, no] == [y, x])?;
+            let op = if greater == (yes == x) { Binary::Max } else { Binary::Min };
+            Some(Term::binary(op, x, y))
+        },
+    ),
     rule("select-bools", Exact, DTypeSet::BOOL, SELECT, "select(c, false, true) == c", |m| {
         let [which, x, y] = *m.inputs else { return None };
         when(m.aval_of(which) == m.aval)?;

@@ -12,13 +12,13 @@ use super::{Code, Definition, Match, Rule, Term, rule};
 use crate::term::when;
 
 /// An array that is zero wherever its indices along two axes differ.
-struct Diagonal {
-    axes: [usize; 2],
-    values: Values,
+pub(super) struct Diagonal {
+    pub axes: [usize; 2],
+    pub values: Values,
 }
 
 /// What stands where the two indices are equal.
-enum Values {
+pub(super) enum Values {
     /// This number.
     Uniform(Scalar),
     /// The elements of a value whose axis `i` is axis `dims[i]` of the array; repeated along all other axes.
@@ -28,10 +28,10 @@ enum Values {
 }
 
 /// How many definitions deep to look; equal values may be defined by each other.
-const DEPTH: usize = 4;
+pub(super) const DEPTH: usize = 4;
 
 /// The axis along which a value counts 0, 1, 2, …
-fn counter(m: &Match<'_>, x: Id, depth: usize) -> Option<usize> {
+pub(super) fn counter(m: &Match<'_>, x: Id, depth: usize) -> Option<usize> {
     let depth = depth.checked_sub(1)?;
     // A narrow counter would start again and compare equal off the diagonal.
     let fits = |axis: usize, dtype: DType| {
@@ -51,7 +51,7 @@ fn counter(m: &Match<'_>, x: Id, depth: usize) -> Option<usize> {
 }
 
 /// The axes whose indices a value compares, and whether it holds where they are equal (or where they differ).
-fn mask(m: &Match<'_>, x: Id, depth: usize) -> Option<([usize; 2], bool)> {
+pub(super) fn mask(m: &Match<'_>, x: Id, depth: usize) -> Option<([usize; 2], bool)> {
     let depth = depth.checked_sub(1)?;
     let definition =
         m.definition_among(x, &[Code::Compare(Compare::Eq), Code::Compare(Compare::Ne), Code::Broadcast])?;
@@ -70,7 +70,7 @@ fn repeated(m: &Match<'_>, x: Id, axes: [usize; 2], shape: &[usize], dims: &[usi
     Some(axes.map(|axis| dims[axis]))
 }
 
-fn diagonal(m: &Match<'_>, x: Id, depth: usize) -> Option<Diagonal> {
+pub(super) fn diagonal(m: &Match<'_>, x: Id, depth: usize) -> Option<Diagonal> {
     let depth = depth.checked_sub(1)?;
     let codes = [Code::Convert, Code::Select, Code::Broadcast, Code::Transpose, Code::Binary(Binary::Mul)];
     let definition = m.definition_among(x, &codes)?;
@@ -88,7 +88,12 @@ fn diagonal(m: &Match<'_>, x: Id, depth: usize) -> Option<Diagonal> {
         let Diagonal { axes, values } = diagonal(m, factor, depth)?;
         let is_one = matches!(values, Values::Uniform(value) if value == Scalar::one(value.dtype()));
         let scale = m.splat(other).filter(|scale| is_one && scale.to_c128().is_finite());
-        return Some(Diagonal { axes, values: scale.map_or(Values::Own, Values::Uniform) });
+        let values = match scale {
+            Some(scale) => Values::Uniform(scale),
+            None if is_one => values_of(m, other, axes).unwrap_or(Values::Own),
+            None => Values::Own,
+        };
+        return Some(Diagonal { axes, values });
     }
     moved(m, definition, diagonal(m, definition.inputs[0], depth)?)
 }
@@ -102,13 +107,16 @@ fn selected(m: &Match<'_>, select: Definition<'_>) -> Option<Diagonal> {
     if let Some(value) = m.splat(value) {
         return Some(Diagonal { axes, values: Values::Uniform(value) });
     }
-    let source = m.definition(value, Code::Broadcast).and_then(|broadcast| {
-        let Op::BroadcastInDim { shape, dims } = broadcast.op else { return None };
-        let source = broadcast.inputs[0];
-        let whole = dims.iter().zip(m.shape_of(source).iter()).all(|(&d, &extent)| shape[d] == extent);
-        (whole && !axes.iter().all(|axis| dims.contains(axis))).then(|| Values::Of(source, dims.clone()))
-    });
-    Some(Diagonal { axes, values: source.unwrap_or(Values::Own) })
+    Some(Diagonal { axes, values: values_of(m, value, axes).unwrap_or(Values::Own) })
+}
+
+/// What a broadcast has on the diagonal along two axes, if it is repeated along one of them.
+fn values_of(m: &Match<'_>, x: Id, axes: [usize; 2]) -> Option<Values> {
+    let broadcast = m.definition(x, Code::Broadcast)?;
+    let Op::BroadcastInDim { shape, dims } = broadcast.op else { return None };
+    let source = broadcast.inputs[0];
+    let whole = dims.iter().zip(m.shape_of(source).iter()).all(|(&d, &extent)| shape[d] == extent);
+    (whole && !axes.iter().all(|axis| dims.contains(axis))).then(|| Values::Of(source, dims.clone()))
 }
 
 /// The diagonal of a broadcast or transpose of a diagonal array.

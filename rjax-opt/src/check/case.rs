@@ -53,7 +53,14 @@ impl Target {
 
 /// A command line without transformations.
 pub fn untransformed() -> Source {
-    Source { file: None, transforms: Transforms::default(), verify: false, print_after: vec![], batch_size: 2 }
+    Source {
+        file: None,
+        transforms: Transforms::default(),
+        no_simplify: false,
+        verify: false,
+        print_after: vec![],
+        batch_size: 2,
+    }
 }
 
 /// One file with what it is asked.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rjax_codegen_cpu::{Input, ResultPlace};
 use rjax_codegen_tpu::Options as ExportOptions;
 use rjax_ir::{Aval, Interpreter, Program, Result};
+use rjax_rewrite::{Options, Report, Tier};
 use rjax_runtime::pjrt::{self, PjrtDevice};
 use rjax_runtime::{Buffer, timed};
 use rjax_stablehlo::bytecode::{self, Version};
@@ -14,6 +15,15 @@ use super::{Device, Value};
 
 /// Operands or results of a program.
 pub(crate) type Values = SmallVec<[Value; 8]>;
+
+/// The form of a program that is the cheapest by the planner's estimate, and what was done to it.
+pub(crate) fn simplified(program: &Program, tier: Tier) -> Result<(Program, Report)> {
+    // What only exists between devices has no plan here, and one price.
+    let price = |form: &Program| {
+        rjax_kernel::plan(form, &rjax_kernel::Options::default()).map_or(u64::MAX, |module| module.nanoseconds())
+    };
+    rjax_rewrite::simplify_priced(program, &Options { tier, ..Options::default() }, price)
+}
 
 #[derive(Debug)]
 pub(crate) enum Executable {
@@ -31,19 +41,19 @@ pub(crate) struct Plugged {
 }
 
 impl Executable {
-    /// Simplifies and compiles a program for a device. Results may be left in the memory of donated inputs.
-    pub fn compile(program: &Program, donated: &[bool], device: Device) -> Result<Executable> {
+    /// Simplifies, as far as the tier goes, and compiles a program for a device. Results may be left in the memory of donated
+    /// inputs.
+    pub fn compile(program: &Program, donated: &[bool], device: Device, tier: Option<Tier>) -> Result<Executable> {
+        let simplified = || match tier {
+            Some(tier) => {
+                timed("simplify", || rjax_rewrite::simplify(program, &Options { tier, ..Options::default() }))
+            }
+            None => Ok(program.clone()),
+        };
         match device {
-            Device::Cpu => {
-                let simplify = || rjax_rewrite::simplify(program, &rjax_rewrite::Options::default());
-                let simpler = timed("simplify", simplify)?;
-                Executable::generate(&simpler, donated)
-            }
+            Device::Cpu => Executable::generate(&simplified()?, donated),
             Device::Interpreter => Ok(Executable::Interp(program.clone())),
-            Device::Pjrt(device) => {
-                let simplify = || rjax_rewrite::simplify(program, &rjax_rewrite::Options::default());
-                Executable::plug(&timed("simplify", simplify)?, donated, device)
-            }
+            Device::Pjrt(device) => Executable::plug(&simplified()?, donated, device),
         }
     }
 

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use rjax_ir::{Aval, Builder, Op, Program, Result};
+use rjax_rewrite::Tier;
 
 use super::{Device, Executable, Value};
 
@@ -37,7 +38,9 @@ pub(super) fn compiled(op: &Op, inputs: &[Value], device: Device) -> Result<Arc<
     let executable = Arc::new(match device {
         // A single op has nothing to simplify, a program inside one has.
         Device::Cpu if op.subprograms().is_empty() => Executable::generate(&program, &[])?,
-        Device::Cpu | Device::Interpreter | Device::Pjrt(_) => Executable::compile(&program, &[], device)?,
+        Device::Cpu | Device::Interpreter | Device::Pjrt(_) => {
+            Executable::compile(&program, &[], device, Some(Tier::default()))?
+        }
     });
     let entry = Entry { op: op.clone(), operands, device, executable: executable.clone() };
     lock().entry(hash).or_default().push(entry);

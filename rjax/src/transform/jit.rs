@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use rjax_ir::{ErrorKind, Op, Precision, Program, Result};
+use rjax_rewrite::{Report, Tier};
 
 use super::signature::{Key, KeyWriter};
 use super::stages::Lowered;
@@ -32,6 +33,8 @@ struct State<'f, I: Args, R: Tree> {
     donated: Option<I::Axes>,
     /// Where it runs; without a device, where its arguments are.
     device: Option<Device>,
+    /// How far simplification goes; without a tier it does nothing.
+    tier: Option<Tier>,
     cache: RefCell<HashMap<Key, Rc<Specialization<R>>, BuildHasherDefault<WordHasher>>>,
     /// One explanation for each miss.
     misses: RefCell<Vec<String>>,
@@ -49,6 +52,7 @@ struct Specialization<R> {
     /// What the arguments were, for explanations.
     signature: String,
     device: Device,
+    tier: Option<Tier>,
     executable: OnceCell<Executable>,
 }
 
@@ -93,7 +97,7 @@ impl Hasher for WordHasher {
 /// ```
 #[track_caller]
 pub fn jit<'f, I: Args, R: Tree, M>(f: impl IntoFun<'f, I, R, M>) -> Jit<'f, I, R> {
-    Jit::new(f.into_fun(), None, None)
+    Jit::new(f.into_fun(), None, None, Some(Tier::default()))
 }
 
 impl<'f, I: Args, R: Tree> Deref for Jit<'f, I, R> {
@@ -132,9 +136,10 @@ impl<'f, I: Args, R: Tree> From<Jit<'f, I, R>> for Fun<'f, I, R> {
 
 impl<'f, I: Args, R: Tree> Jit<'f, I, R> {
     #[track_caller]
-    fn new(fun: Fun<'f, I, R>, donated: Option<I::Axes>, device: Option<Device>) -> Jit<'f, I, R> {
+    fn new(fun: Fun<'f, I, R>, donated: Option<I::Axes>, device: Option<Device>, tier: Option<Tier>) -> Jit<'f, I, R> {
         let name = fun.name().clone();
-        let state = Rc::new(State { fun, donated, device, cache: RefCell::default(), misses: RefCell::default() });
+        let state =
+            Rc::new(State { fun, donated, device, tier, cache: RefCell::default(), misses: RefCell::default() });
         let inner = state.clone();
         let call = Fun::new(name, move |arguments: I::Refs<'_>| inner.call(arguments));
         Jit { state, call }
@@ -154,7 +159,7 @@ impl<'f, I: Args, R: Tree> Jit<'f, I, R> {
     /// ```
     #[track_caller]
     pub fn donate(self, arguments: I::Axes) -> Jit<'f, I, R> {
-        Jit::new(self.state.fun.clone(), Some(arguments), self.state.device)
+        Jit::new(self.state.fun.clone(), Some(arguments), self.state.device, self.state.tier)
     }
 
     /// Runs the function on a device, whatever the current one is: `jit(f).on(Device::tpu()?)`. Arguments on the host are copied
@@ -167,7 +172,36 @@ impl<'f, I: Args, R: Tree> Jit<'f, I, R> {
     /// ```
     #[track_caller]
     pub fn on(self, device: Device) -> Jit<'f, I, R> {
-        Jit::new(self.state.fun.clone(), self.state.donated.clone(), Some(device))
+        Jit::new(self.state.fun.clone(), self.state.donated.clone(), Some(device), self.state.tier)
+    }
+
+    /// Says how far simplification may change the bits of the results: `Tier::Strict` not at all, `Tier::Default` within the
+    /// error bound of every sum and product, `Tier::Fast` beyond it; `None` compiles the function as it was recorded.
+    ///
+    /// ```
+    /// use rjax::prelude::*;
+    /// use rjax::Tier;
+    /// let f = jit(|x: &Array| (x * 0.0) + 1.0);
+    /// let x = Array::spec(DType::F32, [3]);
+    /// assert_eq!(f.explain((&x,)).unwrap().rewrites.len(), 0);
+    /// assert_eq!(f.simplify(Tier::Fast).explain((&x,)).unwrap().rewrites[0].rule, "fold-uniform");
+    /// ```
+    #[track_caller]
+    pub fn simplify(self, tier: impl Into<Option<Tier>>) -> Jit<'f, I, R> {
+        Jit::new(self.state.fun.clone(), self.state.donated.clone(), self.state.device, tier.into())
+    }
+
+    /// What simplification makes of the function for arguments of these types: see [`Lowered::explain`].
+    ///
+    /// ```
+    /// use rjax::prelude::*;
+    /// let (a, v) = (Array::spec(DType::F32, [9, 9]), Array::spec(DType::F32, [9]));
+    /// let report = jit(|a: &Array, v: &Array| a.dot(a).dot(v)).explain((&a, &v)).unwrap();
+    /// assert!(report.after.flops < report.before.flops);
+    /// println!("{report}");
+    /// ```
+    pub fn explain(&self, arguments: I::Refs<'_>) -> Result<Report> {
+        self.lower(arguments)?.explain()
     }
 
     /// The function's name.
@@ -208,7 +242,7 @@ impl<'f, I: Args, R: Tree> Jit<'f, I, R> {
         error::catch(|| {
             let scope = Scope::new("jit", self.state.fun.name());
             let (traced, out) = trace_fun(scope, &self.state.fun, arguments, |_, x| Input::unknown(x));
-            Lowered::new(I::owned(arguments), traced, out, &[])
+            Lowered::new(I::owned(arguments), traced, out, &[], self.state.tier)
         })
     }
 
@@ -237,7 +271,7 @@ impl<'f, I: Args, R: Tree> Jit<'f, I, R> {
                 traced = Some(trace_fun(scope.clone(), &self.state.fun, arguments, |_, x| Input::unknown(x)));
             });
             let (traced, out) = traced.expect("the innermost axis runs it");
-            Lowered::new(I::owned(arguments), traced, out, &mesh)
+            Lowered::new(I::owned(arguments), traced, out, &mesh, self.state.tier)
         })
     }
 }
@@ -283,6 +317,7 @@ impl<'f, I: Args, R: Tree> State<'f, I, R> {
             donated,
             signature,
             device,
+            tier: self.tier,
             executable: OnceCell::new(),
         }
     }
@@ -339,7 +374,7 @@ impl<R> Specialization<R> {
         let executable = match self.executable.get() {
             Some(executable) => executable,
             None => {
-                let compiled = Executable::compile(&self.program, &self.donated, self.device)?;
+                let compiled = Executable::compile(&self.program, &self.donated, self.device, self.tier)?;
                 self.executable.get_or_init(|| compiled)
             }
         };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rjax_codegen_tpu::Sharding;
 use rjax_ir::{Aval, ErrorKind, Program, Result};
-use rjax_rewrite::Cost;
-use rjax_runtime::pjrt::{AheadOptions, Report};
+use rjax_rewrite::{Cost, Report, Tier};
+use rjax_runtime::pjrt::{self, AheadOptions};
 use rjax_stablehlo::bytecode::{self, Version};
 
 use super::jit::refuse_open;
@@ -25,12 +25,19 @@ pub struct Lowered<I: Args, R: Tree> {
     structure: String,
     mesh: Vec<(Arc<str>, usize)>,
     shardings: Vec<Sharding>,
+    tier: Option<Tier>,
     arguments: PhantomData<fn(&I)>,
 }
 
 impl<I: Args, R: Tree> Lowered<I, R> {
     #[track_caller]
-    pub(super) fn new(arguments: I, traced: Traced, out: R, mesh: &[(Arc<str>, usize)]) -> Lowered<I, R> {
+    pub(super) fn new(
+        arguments: I,
+        traced: Traced,
+        out: R,
+        mesh: &[(Arc<str>, usize)],
+        tier: Option<Tier>,
+    ) -> Lowered<I, R> {
         let Traced { program, captures, weak } = traced;
         refuse_open("the function", &captures);
         Lowered {
@@ -41,6 +48,7 @@ impl<I: Args, R: Tree> Lowered<I, R> {
             structure: tree::structure(&arguments),
             mesh: mesh.to_vec(),
             shardings: vec![],
+            tier,
             arguments: PhantomData,
         }
     }
@@ -55,9 +63,40 @@ impl<I: Args, R: Tree> Lowered<I, R> {
         self.program.to_string()
     }
 
+    /// What simplification makes of the program: the rules that fired with their classes, the least exact one behind each
+    /// output, and the cost before and after. It prints as a text.
+    ///
+    /// ```
+    /// use rjax::prelude::*;
+    /// let x = Array::spec(DType::F32, [3, 3]);
+    /// let f = jit(|a: &Array, b: &Array, v: &Array| a.dot(b).dot(v));
+    /// let report = f.lower((&x, &x, &Array::spec(DType::F32, [3]))).unwrap().explain().unwrap();
+    /// assert_eq!(report.rewrites[0].rule, "reassociate-dots");
+    /// assert!(report.to_string().contains("out0: rounding at worst"));
+    /// ```
+    pub fn explain(&self) -> Result<Report> {
+        Ok(self.simplified()?.1)
+    }
+
+    /// The program as it is compiled, and what was done to it.
+    fn simplified(&self) -> Result<(Program, Report)> {
+        match self.tier {
+            Some(tier) => device::simplified(&self.program, tier),
+            None => {
+                let cost = rjax_rewrite::cost(&self.program);
+                Ok((self.program.clone(), Report { before: cost, after: cost, ..Report::default() }))
+            }
+        }
+    }
+
+    /// The program after simplification.
+    pub fn simplified_program(&self) -> Result<Program> {
+        Ok(self.simplified()?.0)
+    }
+
     /// Compiles the program for the current device.
     pub fn compile(self) -> Result<Compiled<I, R>> {
-        let executable = Executable::compile(&self.program, &[], device::current())?;
+        let executable = Executable::compile(&self.program, &[], device::current(), self.tier)?;
         Ok(Compiled { lowered: self, executable })
     }
 
@@ -98,14 +137,14 @@ impl<I: Args, R: Tree> Lowered<I, R> {
     ///
     /// The compiler runs in a process of its own where `rjax-opt` is found ([`AheadOptions::tpu`] says where), otherwise
     /// in this one.
-    pub fn compile_for(&self, topology: &str) -> Result<Report> {
+    pub fn compile_for(&self, topology: &str) -> Result<pjrt::Report> {
         let mut options = AheadOptions::tpu(topology)?;
         (options.replicas, options.partitions) = self.export_options().replicas_and_partitions();
         self.compile_ahead(&options)
     }
 
     /// Compiles the program ahead of time with these options.
-    pub fn compile_ahead(&self, options: &AheadOptions) -> Result<Report> {
+    pub fn compile_ahead(&self, options: &AheadOptions) -> Result<pjrt::Report> {
         options.compile(&bytecode::write(&self.module()?, Version::DEFAULT)?)
     }
 }
