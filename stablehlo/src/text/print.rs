@@ -206,7 +206,8 @@ impl Printer<'_> {
         let types = self.signature(operation, &name);
         let written = match name.as_str() {
             "return" => terminator.to_string(),
-            "func.call" => "call".to_string(),
+            // Inside an operation of another dialect `call` alone would not be understood.
+            "func.call" => name.clone(),
             _ => format!("stablehlo.{name}"),
         };
         self.line(&format!("{head}{written} {body}{extra}{types}"));
