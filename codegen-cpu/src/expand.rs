@@ -153,7 +153,9 @@ impl Expander<'_> {
         };
         let takes_apart = match value {
             Expr::Unary(op, _) => ulps(*op, dtype).is_some(),
-            Expr::Binary(op, ..) => *op == Binary::Atan2 && dtype.is_float() || exponent.is_some(),
+            Expr::Binary(Binary::Atan2, ..) => dtype.is_float(),
+            Expr::Binary(Binary::Pow, ..) => dtype.is_float() && (exponent.is_some() || dtype != DType::F64),
+            Expr::Binary(..) => false,
             Expr::Const(_)
             | Expr::Index(_)
             | Expr::IndexDiv(..)
@@ -178,9 +180,15 @@ impl Expander<'_> {
                 let x = wide(&mut math, *x);
                 math.unary(*op, x)
             }
-            Expr::Binary(Binary::Pow, x, _) => {
+            Expr::Binary(Binary::Pow, x, y) => {
                 let x = wide(&mut math, *x);
-                math.simple_power(x, exponent.expect("or it is not taken apart"))
+                match exponent {
+                    Some(twice) => math.simple_power(x, twice),
+                    None => {
+                        let y = wide(&mut math, *y);
+                        math.general_power(x, y)
+                    }
+                }
             }
             Expr::Binary(_, y, x) => {
                 let (y, x) = (wide(&mut math, *y), wide(&mut math, *x));

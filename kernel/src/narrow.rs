@@ -77,7 +77,7 @@ fn equation(b: &mut Builder, program: &Program, eqn: &Eqn, map: &HashMap<Var, At
     if let Op::Bitcast { dtype } = &mut op {
         *dtype = dtype.storage();
     }
-    if let (Op::Gather(gather), Some(narrow)) = (&mut op, dtypes[0].narrow()) {
+    if let (Op::Gather(gather), Some(narrow)) = (&mut op, dtypes.first().and_then(|dtype| dtype.narrow())) {
         let fill = gather.fill(DType::Narrow(narrow));
         *gather = Gather { fill_value: Some(Scalar::from_bits(DType::U8, fill.bits())), ..gather.clone() };
     }

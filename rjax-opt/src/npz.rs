@@ -69,7 +69,7 @@ fn stored_types(dtype: DType) -> &'static [&'static str] {
         DType::F64 => &["f8"],
         DType::C64 => &["c8"],
         DType::C128 => &["c16"],
-        DType::Narrow(_) => &["u1", "V1", "i1"],
+        DType::Narrow(_) => &["u1", "V1", "i1", "f1"],
     }
 }
 

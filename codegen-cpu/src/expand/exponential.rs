@@ -67,6 +67,11 @@ const EXP2_F64: &[f64] = &[
 impl Math<'_> {
     /// `e^x = p * s * s`, where s is a power of two. In two factors it is exact beyond the range of exponents on both sides.
     pub(super) fn exp_parts(&mut self, x: Reg) -> (Reg, Reg) {
+        self.exp_parts_of_sum(x, None)
+    }
+
+    /// [`Math::exp_parts`] of `x + low`, which x alone is to within a few units in the last place.
+    pub(super) fn exp_parts_of_sum(&mut self, x: Reg, low: Option<Reg>) -> (Reg, Reg) {
         let x = self.at_most(x, self.either(90.0, 715.0));
         let x = self.at_least(x, self.either(-105.0, -750.0));
         let (m, bits) = self.rounded_product(x, 0.5 * LOG2_E);
@@ -75,6 +80,9 @@ impl Math<'_> {
         for part in self.either(LN2_F32, LN2_F64) {
             let part = self.c(-2.0 * part);
             r = self.fma(m, part, r);
+        }
+        if let Some(low) = low {
+            r = self.add(r, low);
         }
         let q = self.polynomial(r, self.either(EXP_F32, EXP_F64));
         let square = self.mul(r, r);

@@ -34,6 +34,13 @@ const F64: &[f64] = &[
 
 impl Math<'_> {
     pub(super) fn log(&mut self, x: Reg) -> Reg {
+        let (e, f) = self.exponent_and_fraction(x);
+        let result = self.log_of_parts(e, f);
+        self.log_outside(x, x, result)
+    }
+
+    /// `x = 2^e (1 + f)` for positive finite x.
+    pub(super) fn exponent_and_fraction(&mut self, x: Reg) -> (Reg, Reg) {
         // Subnormal numbers are made normal first.
         let (least, lift) = self.either((f32::MIN_POSITIVE as f64, 25), (f64::MIN_POSITIVE, 54));
         let (least, factor) = (self.c(least), self.c(2f64.powi(lift)));
@@ -45,9 +52,7 @@ impl Math<'_> {
         let (e, _, m) = self.split(lifted);
         let e = self.sub(e, lift);
         let one = self.c(1.0);
-        let f = self.sub(m, one);
-        let result = self.log_of_parts(e, f);
-        self.log_outside(x, x, result)
+        (e, self.sub(m, one))
     }
 
     /// `log(u) + c/u` for `u = 1 + x` as it is rounded and `c` what the rounding cut off.

@@ -1,6 +1,6 @@
 //! The stated accuracy of every function that is taken apart, over all exponents and over the ranges where they bend.
 
-use rjax_ir::{DType, Op, Scalar, Tensor, Unary, eval_op};
+use rjax_ir::{Binary, DType, Op, Scalar, Tensor, Unary, eval_op};
 use rjax_kernel::kir::{Expr, Order};
 
 use super::elementwise::map;
@@ -40,4 +40,35 @@ fn functions_keep_their_accuracy() {
         }
     }
     assert!(failures.is_empty(), "{} functions are not as accurate as stated", failures.len());
+}
+
+/// Bases and exponents of every size and sign, special ones in all pairs, and results all over the range.
+fn powers(dtype: DType) -> [Tensor; 2] {
+    let special =
+        [0.0, 1.0, 0.5, 2.0, 3.0, 2.5, 0.999, 1.001, 8388609.0, 16777216.0, 1e-40, 3e38, f64::INFINITY, f64::NAN];
+    let special: Vec<f64> = special.iter().flat_map(|&x| [x, -x]).collect();
+    let mut pairs: Vec<(f64, f64)> = special.iter().flat_map(|&x| special.iter().map(move |&y| (x, y))).collect();
+    let mut bits = 1u64;
+    for _ in 0..100_000 {
+        bits = bits.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        let (u, v) = ((bits >> 40) as f64 / (1 << 24) as f64, (bits >> 16 & 0xff_ffff) as f64 / (1 << 24) as f64);
+        // x = 2^a and x^y = 2^b.
+        let (a, b) = ((u - 0.5) * 250.0, (v - 0.5) * 300.0);
+        pairs.extend([(a.exp2(), b / a), (0.5 + u, (v - 0.5) * 400.0), (-a.exp2(), (b / a).round())]);
+    }
+    let one =
+        |pick: &dyn Fn(&(f64, f64)) -> f64| tensor(dtype, pairs.iter().map(|pair| Scalar::from_f64(dtype, pick(pair))));
+    [one(&|pair| pair.0), one(&|pair| pair.1)]
+}
+
+#[test]
+fn powers_keep_their_accuracy() {
+    for (dtype, ulps) in [(DType::F32, 2), (DType::BF16, 1), (DType::F16, 1)] {
+        let inputs = powers(dtype);
+        let expected = eval_op(&Op::Binary(Binary::Pow), &inputs).expect("accepted").remove(0);
+        let found = map(Order::Vector, &inputs, dtype, |r| Expr::Binary(Binary::Pow, r[0], r[1]));
+        assert_near(&found, &expected, ulps, |i| {
+            format!("{dtype} power of {:?} and {:?}", inputs[0].get(i), inputs[1].get(i))
+        });
+    }
 }

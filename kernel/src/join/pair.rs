@@ -348,7 +348,7 @@ fn visit_nested(inst: &mut Inst, f: &mut dyn FnMut(&mut Inst)) {
 fn is_of_row(kernel: &Kernel, param: usize) -> bool {
     let (Some(l), rows) = (rows_of(kernel), kernel.range.extent) else { return false };
     let len = kernel.params[param].len;
-    if len % rows != 0 {
+    if !len.is_multiple_of(rows) {
         return false;
     }
     let (part, mut bounds) = ((len / rows) as i64, Bounds { row: l.variable, ranges: HashMap::new() });

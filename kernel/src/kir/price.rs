@@ -35,6 +35,8 @@ impl Module {
             Stmt::While { condition, body, .. } => {
                 UNKNOWN.saturating_mul(self.block(condition).saturating_add(self.block(body)))
             }
+            // Each launch and product of the body is that of all rows.
+            Stmt::Rows(rows) => self.block(&rows.body),
             Stmt::For { length, body, .. } => (*length as u64).saturating_mul(self.block(body)),
             Stmt::Switch { branches, .. } => branches.iter().map(|branch| self.block(branch)).max().unwrap_or(0),
             Stmt::Print { .. } => START,

@@ -51,6 +51,18 @@ fn maps_and_batches() {
 }
 
 #[test]
+fn taking_and_counting_in_compiled_programs() {
+    let f = |x: &Array| {
+        let counted = (lax::iota(DType::I32, 4) - 10).astype(DType::I4);
+        (jnp::take(x, &jnp::array([1, 5]), 0, jnp::TakeMode::Fill).astype(DType::F32), counted.astype(DType::I32))
+    };
+    let (taken, counted) = jit(f)(&weights());
+    let taken = taken.to_vec::<f32>();
+    assert!(taken[..2] == [2.25, 0.05859375] && taken[2].is_nan(), "{taken:?}");
+    assert_eq!(counted.to_vec::<i32>(), [6, 7, -8, -7]);
+}
+
+#[test]
 fn different_types_do_not_mix_by_themselves() {
     let x = weights();
     let message = std::panic::catch_unwind(|| &x + jnp::ones([2, 2], DType::F32)).expect_err("does not promote");

@@ -8,7 +8,8 @@ pub(super) fn add(samples: &mut Vec<Sample>) {
     for dtype in DType::all() {
         let mut push = |op: Op, shapes: &[&[usize]]| {
             let inputs: Vec<(Aval, _)> = shapes.iter().map(|shape| any(dtype, shape)).collect();
-            samples.push(Sample::op(op, &inputs).smooth(2));
+            // Sums of narrow values are too coarse for the checks of derivatives.
+            samples.push(Sample::op(op, &inputs).smooth(if dtype.narrow().is_some() { 0 } else { 2 }));
         };
         push(broadcast([2, 3], &[1]), &[&[3]]);
         push(Op::Reshape { shape: [3, 2].into() }, &[&[2, 3]]);
