@@ -274,7 +274,7 @@ pub fn diagonals(rows: &mut Vec<Row>) {
     rows.push(("(I * d) A", program2(|d, a| (eye() * d).dot(a), v(), s()), NN));
     rows.push((
         "where(I, d, 0) A",
-        program2(|d, a| jnp::where_(&eye().astype(DType::Bool), d, 0.0).dot(a), v(), s()),
+        program2(|d, a| jnp::where_(eye().astype(DType::Bool), d, 0.0).dot(a), v(), s()),
         NN,
     ));
     rows.push(("I A I", program1(|a| eye().dot(a).dot(eye()), s()), 0));
