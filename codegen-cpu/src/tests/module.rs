@@ -233,7 +233,7 @@ fn sorts_of_one_array() {
                 0 if special && dtype.is_float() => Scalar::from_f64(dtype, f64::NAN),
                 1 if special && dtype.is_float() => Scalar::from_f64(dtype, -0.0),
                 2 if dtype.is_float() => Scalar::from_f64(dtype, f64::NEG_INFINITY),
-                _ if dtype == DType::Bool => Scalar::new(i % 3 == 0),
+                _ if dtype == DType::Bool => Scalar::new(i.is_multiple_of(3)),
                 _ => Scalar::from_f64(dtype, ((i * 7919) % 65_521) as f64 * 0.37 - 9000.0),
             };
             let x = super::tensor(dtype, (0..extent).map(element));

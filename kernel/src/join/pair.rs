@@ -24,7 +24,7 @@ const MOST_INSTS: usize = 600;
 pub(super) fn may_join(first: (&Kernel, &[ValueId]), second: (&Kernel, &[ValueId])) -> bool {
     let (a, b) = (first.0.range.extent, second.0.range.extent);
     let rows = a.min(b);
-    if rows < 2 || a % rows != 0 || b % rows != 0 {
+    if rows < 2 || !a.is_multiple_of(rows) || !b.is_multiple_of(rows) {
         return false;
     }
     first.1.iter().zip(&first.0.params).any(|(value, param)| {
@@ -348,7 +348,7 @@ fn visit_nested(inst: &mut Inst, f: &mut dyn FnMut(&mut Inst)) {
 fn is_of_row(kernel: &Kernel, param: usize) -> bool {
     let (Some(l), rows) = (rows_of(kernel), kernel.range.extent) else { return false };
     let len = kernel.params[param].len;
-    if len % rows != 0 {
+    if !len.is_multiple_of(rows) {
         return false;
     }
     let (part, mut bounds) = ((len / rows) as i64, Bounds { row: l.variable, ranges: HashMap::new() });

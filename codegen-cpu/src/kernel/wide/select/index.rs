@@ -13,7 +13,7 @@ impl Selector<'_, '_> {
     pub(super) fn ramp(&mut self, index: &Index, double: bool) -> Option<Source> {
         let (varying, fixed): (Vec<_>, Vec<_>) =
             index.terms.iter().partition(|&&(r, _)| r != self.l.variable && self.varying.contains(&r));
-        if !varying.is_empty() && !(double && self.wide == Wide::Avx512) {
+        if !varying.is_empty() && (!double || self.wide == Wide::Avx2) {
             return None;
         }
         let add = opcode::integer_add(double);

@@ -26,9 +26,10 @@ impl Selector<'_, '_> {
             Some(_) if self.wide == Wide::Avx2 => return None,
             Some(mask) => {
                 let condition = self.source(mask.condition)?;
-                match self.lanes_mask() {
-                    Source::Tail => self.two(avx512::MASK_AND, condition, Source::Tail),
-                    _ => condition,
+                if self.lanes_mask() == Source::Tail {
+                    self.two(avx512::MASK_AND, condition, Source::Tail)
+                } else {
+                    condition
                 }
             }
         };
