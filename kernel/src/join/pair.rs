@@ -24,7 +24,7 @@ const MOST_INSTS: usize = 600;
 pub(super) fn may_join(first: (&Kernel, &[ValueId]), second: (&Kernel, &[ValueId])) -> bool {
     let (a, b) = (first.0.range.extent, second.0.range.extent);
     let rows = a.min(b);
-    if rows < 2 || a % rows != 0 || b % rows != 0 {
+    if rows < 2 || !a.is_multiple_of(rows) || !b.is_multiple_of(rows) {
         return false;
     }
     first.1.iter().zip(&first.0.params).any(|(value, param)| {
