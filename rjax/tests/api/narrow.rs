@@ -54,7 +54,7 @@ fn maps_and_batches() {
 fn taking_and_counting_in_compiled_programs() {
     let f = |x: &Array| {
         let counted = (lax::iota(DType::I32, 4) - 10).astype(DType::I4);
-        (jnp::take(x, &jnp::array([1, 5]), 0, jnp::TakeMode::Fill).astype(DType::F32), counted.astype(DType::I32))
+        (jnp::take(x, jnp::array([1, 5]), 0, jnp::TakeMode::Fill).astype(DType::F32), counted.astype(DType::I32))
     };
     let (taken, counted) = jit(f)(&weights());
     let taken = taken.to_vec::<f32>();
