@@ -95,8 +95,8 @@ fn input(scale: f32) -> Array {
     jnp::array(values).reshape([3, 5])
 }
 
-fn close(found: &Array, wanted: &Array) -> bool {
-    jnp::allclose(found, wanted, 1e-5, 1e-5).item::<bool>()
+fn close(found: &Array, wanted: &Array, atol: f64) -> bool {
+    jnp::allclose(found, wanted, 1e-5, atol).item::<bool>()
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn formulas_do_not_overflow() {
         for scale in [1.0, 40.0, 1000.0] {
             let x = input(scale);
             let (found, wanted) = (jit(*formula)(&x), library(&x));
-            if !close(&found, &wanted) {
+            if !close(&found, &wanted, 1e-5) {
                 failures.push(format!("{name} at {scale}: {found}, expected {wanted}"));
             }
         }
@@ -123,7 +123,9 @@ fn derivatives_of_formulas_do_not_overflow() {
             // Values of a thousand have sines that differ.
             let loss = |f: Function| move |x: &Array| (f(x) * 1e-3).sin().sum(..);
             let (found, wanted) = (jit(grad(loss(*formula)))(&x), grad(loss(*library))(&x));
-            if !close(&found, &wanted) {
+            // The gradient of a score is a difference of numbers about 1, and then a factor of x: one rounding becomes 6e-8 times the
+            // scale. The attention that is divided at the end needs it at 1000.
+            if !close(&found, &wanted, 1e-5 + 1e-7 * f64::from(scale)) {
                 let program = jit(grad(loss(*formula))).lower((&x,)).unwrap();
                 let simplified = program.simplified_program().unwrap();
                 failures.push(format!("{name} at {scale}: {found}, expected {wanted}\n{simplified}"));

@@ -64,7 +64,7 @@ impl Math<'_> {
 }
 
 impl Math<'_> {
-    /// `x^y` in f32, to 2 ulp: `exp(y log|x|)` with the logarithm and its product in pairs of numbers, and the sign and the special
+    /// `x^y` in f32, to 4 ulp: `exp(y log|x|)` with the logarithm and its product in pairs of numbers, and the sign and the special
     /// cases of C's `pow`.
     pub(super) fn general_power(&mut self, x: Reg, y: Reg) -> Reg {
         let [zero, half, one, infinity, nan] = [0.0, 0.5, 1.0, f64::INFINITY, f64::NAN].map(|v| self.c(v));
