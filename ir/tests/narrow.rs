@@ -25,7 +25,7 @@ fn bits(hexadecimal: &str) -> u32 {
 fn float(narrow: Narrow, byte: u8) -> f64 {
     match decode(narrow, byte) {
         Wide::Float(value) => value,
-        other => panic!("{narrow:?} gives {other:?}"),
+        other @ (Wide::Int(_) | Wide::Complex(_)) => panic!("{narrow:?} gives {other:?}"),
     }
 }
 
