@@ -192,6 +192,9 @@ fn expand_convert(b: &mut Builder, dtype: DType, x: Atom) -> Option<Atom> {
         return Some(x);
     }
     if dtype == DType::Bool {
+        // Some of the narrow types have no zero to compare with.
+        let (x, from) =
+            if matches!(from, DType::Narrow(_)) { (b.convert(x, DType::F32), DType::F32) } else { (x, from) };
         return Some(b.compare(Compare::Ne, x, Scalar::zero(from).into()));
     }
     if from.is_complex() && !dtype.is_complex() {

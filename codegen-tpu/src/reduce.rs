@@ -135,9 +135,13 @@ impl Exporter<'_> {
         }
         let scalar = Aval::scalar(dtype);
         let better = self.region(&[scalar.clone(), scalar], |e, block, arguments| {
-            let [x, y] = if select.largest { [arguments[1], arguments[0]] } else { [arguments[0], arguments[1]] };
-            let order = if dtype.is_float() { Compare::LeTo } else { Compare::Le };
-            Ok(vec![e.compare(block, order, x, y)])
+            let (x, y) = (arguments[0], arguments[1]);
+            Ok(vec![match (dtype.is_float(), select.largest) {
+                (true, true) => e.compare(block, Compare::LeTo, y, x),
+                (true, false) => e.compare(block, Compare::LeTo, x, y),
+                (false, true) => e.compare(block, Compare::Ge, x, y),
+                (false, false) => e.compare(block, Compare::Le, x, y),
+            }])
         })?;
         let add = self.combiner(Binary::Add, dtype)?;
         let init = self.scalar(block, Scalar::zero(dtype));
