@@ -2,8 +2,9 @@
 # Shows what rjax writes to the programs that read StableHLO: jaxlib's parser and verifier, XLA:CPU behind two PJRT plugins
 # of different age, and libtpu's compiler. Everything comes from PyPI into a folder of its own.
 #
-#   tests/consumers.sh [FOLDER]          default: target/consumers; a sample of everything, as CI runs it
-#   tests/consumers.sh --all [FOLDER]    every sample, which takes most of an hour on two cores
+#   tests/consumers.sh [FOLDER]             default: target/consumers; a sample of everything
+#   tests/consumers.sh --all [FOLDER]       every sample, which takes most of an hour on two cores
+#   tests/consumers.sh --parser [FOLDER]    jaxlib's parser and verifier only, on every sample, as CI runs it
 #
 # RJAX_STABLEHLO_MODULES names more folders of modules, separated by colons, that are read, written and compiled like the samples.
 # Where PyPI cannot be reached it says that it skipped; with RJAX_REQUIRE_CONSUMERS=1, as CI sets it, that is a failure.
@@ -11,11 +12,18 @@ set -eu
 cd "$(dirname "$0")/.."
 samples=400
 artifacts=120
-if [ "${1:-}" = --all ]; then
+parser_only=0
+case "${1:-}" in
+--all)
     samples=
     artifacts=
     shift
-fi
+    ;;
+--parser)
+    parser_only=1
+    shift
+    ;;
+esac
 folder=${1:-target/consumers}
 mkdir -p "$folder"
 # Tests run in the folders of their packages.
@@ -29,8 +37,10 @@ skip() {
 
 command -v python3 >/dev/null || skip "there is no python3"
 [ -d "$folder/venv" ] || python3 -m venv "$folder/venv" || skip "python3 cannot make an environment"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check jaxlib==0.10.2 jax==0.10.2 \
-    lammps-jax-pjrt-cpu==0.11.2 xla-cpu-pjrt==0.0.1 libtpu==0.0.52 || skip "the packages cannot be installed"
+packages="jaxlib==0.10.2 jax==0.10.2"
+[ "$parser_only" = 1 ] || packages="$packages lammps-jax-pjrt-cpu==0.11.2 xla-cpu-pjrt==0.0.1 libtpu==0.0.52"
+# shellcheck disable=SC2086 # one word for each package
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check $packages || skip "the packages cannot be installed"
 found() { find "$folder/venv" -name "$1" | head -n 1; }
 header=$(found pjrt_c_api.h)
 first=$(found pjrt_c_api_cpu_plugin.so)
@@ -50,6 +60,7 @@ rm -rf "$folder/again"
 
 echo "== jaxlib parses and verifies every sample"
 "$folder/venv/bin/python" tests/jaxlib_parses.py "$folder/samples"
+[ "$parser_only" = 0 ] || exit 0
 
 echo "== the declarations are those of $header"
 RJAX_PJRT_HEADER="$header" tests --lib layouts_are_those_of_the_c_header

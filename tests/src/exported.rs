@@ -1,6 +1,6 @@
 //! What can be written as StableHLO, and when its results are as good as the interpreter's.
 
-use rjax_ir::{Atom, Complex128, Linalg, Op, Program, Tensor, eval};
+use rjax_ir::{Atom, Complex128, Linalg, Op, Program, Tensor, Unary, eval};
 
 use crate::compare::{epsilon, same};
 use crate::report::Outcome;
@@ -62,6 +62,18 @@ pub fn is_exported(program: &Program) -> bool {
         | Op::Fft(_) => true,
     };
     program.eqns.iter().all(|eqn| here(&eqn.op) && eqn.op.subprograms().iter().all(|program| is_exported(program)))
+}
+
+/// How far, in units of the last place of the greatest element, the elementary functions that an op is written with may
+/// take the result away from its own.
+pub fn distance(program: &Program, own: f64) -> f64 {
+    // lgamma is exact to 1e-14 absolute near its zeros, which is many units where nothing greater is in the array.
+    let is_lgamma = |op: &Op| matches!(op, Op::Unary(Unary::Lgamma));
+    if program.eqns.iter().any(|eqn| is_lgamma(&eqn.op)) {
+        return own.max(2048.0);
+    }
+    let special = |op: &Op| matches!(op, Op::Unary(_) | Op::Binary(_) | Op::RegularizedIncompleteBeta);
+    if program.eqns.iter().any(|eqn| special(&eqn.op)) { own.max(64.0) } else { own.max(8.0) }
 }
 
 /// Whether factors that are unique only up to signs and phases are as good as the expected ones: they are orthonormal, and their

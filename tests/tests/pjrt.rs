@@ -20,11 +20,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use rjax_codegen_tpu::export;
-use rjax_ir::{Program, Tensor, eval};
+use rjax_ir::{Linalg, Op, Program, Tensor, eval};
 use rjax_runtime::pjrt::{Client, Plugin};
 use rjax_stablehlo::bytecode::{self, Version};
 use rjax_tests::compare::{same, same_where_ordinary};
-use rjax_tests::exported::{agree, is_exported};
+use rjax_tests::exported::{agree, distance, is_exported};
 use rjax_tests::random::Values;
 use rjax_tests::samples::{self, Sample};
 
@@ -53,15 +53,23 @@ fn version(plugin: Plugin) -> Version {
 }
 
 /// Infinities, NaN and subnormal numbers are XLA's own: it flushes, reorders and simplifies as it likes. Where those are inputs
-/// only the elements are compared that are ordinary numbers on both sides.
+/// only the elements are compared that are ordinary numbers on both sides, and not the places in an order of such numbers. Where
+/// a complex factorisation fails, one part that is NaN makes a number NaN.
 fn compare(sample: &Sample, inputs: &[Tensor], found: &[Tensor], expected: &[Tensor]) -> Result<(), String> {
+    let has = |is: fn(&Op) -> bool| sample.program.eqns.iter().any(|eqn| is(&eqn.op));
     let special = sample.inputs.iter().any(|input| matches!(input.values, Values::Special));
-    let ulps = sample.ulps.max(ULPS);
+    let orders = has(|op| matches!(op, Op::Sort(_) | Op::TopK { .. } | Op::ArgReduce(_)));
+    let may_fail = has(|op| matches!(op, Op::Linalg(Linalg::Cholesky)));
+    let ulps = distance(&sample.program, sample.ulps).max(ULPS);
     if let Some(outcome) = agree(&sample.program, inputs, found, expected) {
         return outcome;
     }
     for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
-        let outcome = if special { same_where_ordinary(found, expected, ulps) } else { same(found, expected, ulps) };
+        if special && orders && !found.dtype().is_inexact() {
+            continue;
+        }
+        let ordinary = special || may_fail && found.dtype().is_complex();
+        let outcome = if ordinary { same_where_ordinary(found, expected, ulps) } else { same(found, expected, ulps) };
         outcome.map_err(|e| format!("output {i}: {e}"))?;
     }
     Ok(())

@@ -5,26 +5,14 @@
 use std::path::{Path, PathBuf};
 
 use rjax_codegen_tpu::export;
-use rjax_ir::{Op, Program, Tensor, Unary, eval};
+use rjax_ir::{Program, Tensor, eval};
 use rjax_stablehlo::bytecode::{self, Version};
 use rjax_stablehlo::{import, mlir, text};
 use rjax_tests::compare::same;
-use rjax_tests::exported::{agree, is_exported};
+use rjax_tests::exported::{agree, distance, is_exported};
 use rjax_tests::programs::{Style, random_program};
 use rjax_tests::report::{Outcome, check_all};
 use rjax_tests::samples::{self, Sample};
-
-/// How far, in units of the last place of the greatest element, the elementary functions that an op is written with may
-/// take the result away from its own.
-fn distance(program: &Program, own: f64) -> f64 {
-    // lgamma is exact to 1e-14 absolute near its zeros, which is many units where nothing greater is in the array.
-    let is_lgamma = |op: &Op| matches!(op, Op::Unary(Unary::Lgamma));
-    if program.eqns.iter().any(|eqn| is_lgamma(&eqn.op)) {
-        return own.max(2048.0);
-    }
-    let special = |op: &Op| matches!(op, Op::Unary(_) | Op::Binary(_) | Op::RegularizedIncompleteBeta);
-    if program.eqns.iter().any(|eqn| special(&eqn.op)) { own.max(64.0) } else { own.max(8.0) }
-}
 
 fn read_back(module: &mlir::Module) -> Result<[Program; 2], String> {
     let bytes = bytecode::write(module, Version::DEFAULT).map_err(|e| e.to_string())?;
