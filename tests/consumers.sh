@@ -2,9 +2,9 @@
 # Shows what rjax writes to the programs that read StableHLO: jaxlib's parser and verifier, XLA:CPU behind two PJRT plugins
 # of different age, and libtpu's compiler. Everything comes from PyPI into a folder of its own.
 #
-#   tests/consumers.sh [FOLDER]             default: target/consumers; a sample of everything
+#   tests/consumers.sh [FOLDER]             default: target/consumers; a sample of everything, as CI runs it
 #   tests/consumers.sh --all [FOLDER]       every sample, which takes most of an hour on two cores
-#   tests/consumers.sh --parser [FOLDER]    jaxlib's parser and verifier only, on every sample, as CI runs it
+#   tests/consumers.sh --parser [FOLDER]    jaxlib's parser and verifier only, on every sample
 #
 # RJAX_STABLEHLO_MODULES names more folders of modules, separated by colons, that are read, written and compiled like the samples.
 # Where PyPI cannot be reached it says that it skipped; with RJAX_REQUIRE_CONSUMERS=1, as CI sets it, that is a failure.

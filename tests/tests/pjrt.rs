@@ -170,10 +170,16 @@ fn artifacts_compile_for_tpu() {
 /// Why libtpu cannot be expected to compile a program.
 fn beyond_libtpu(name: &str, message: &str) -> Option<&'static str> {
     const SLOW: [&str; 4] = ["igamma", "random_gamma", "regularized_incomplete_beta", "module_igamma"];
-    if message.contains("not contain X{64|128}") {
+    let has_two_bits = name.split('_').any(|word| matches!(word, "i2" | "u2"));
+    let aborts = message.starts_with("the compiler ended without an answer");
+    if message.contains("not contain X{64|128}") || message.contains("Unexpected operand type for FFT: c128") {
         Some("operations on 64-bit elements that TPUs do not have")
     } else if message.starts_with("no answer in") && SLOW.iter().any(|slow| name.starts_with(slow)) {
         Some("series and continued fractions in `f64`, for which libtpu takes long")
+    } else if has_two_bits && (aborts || message.contains("INT2 is not supported")) {
+        Some("integers of 2 bits, some of which libtpu refuses and some of which abort it")
+    } else if message.contains("one of the two minor-most dimensions") {
+        Some("select-and-scatter along the two minor-most axes")
     } else {
         None
     }
