@@ -15,7 +15,7 @@ use super::abi::{
 };
 use super::ahead::serialized;
 use super::library::text;
-use super::options::compile_options;
+use super::options::options_on;
 
 /// The host's bytes are read before the call returns.
 const IMMUTABLE_DURING_CALL: c_int = 0;
@@ -127,7 +127,7 @@ impl Client {
             replicas,
             self.devices()
         );
-        let (plugin, options) = (self.inner.plugin, compile_options(replicas, 1));
+        let (plugin, options) = (self.inner.plugin, options_on(&self.platform()?, replicas));
         let mut code = code.to_vec();
         let program = program(&mut code);
         let mut compile = Padded::<ClientCompile>::new();
