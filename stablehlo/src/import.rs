@@ -294,6 +294,14 @@ impl<'a> Importer<'a> {
         self.builder().try_emit(Op::Call { name: callee.into(), program: body.program.clone() }, &inputs)
     }
 
+    /// The atom of the only operand.
+    fn operand(&mut self, operation: &Operation) -> Result<Atom> {
+        match self.values(&operation.operands)?[..] {
+            [x] => Ok(x),
+            ref found => Err(malformed(operation, format!("expected one operand, found {}", found.len()))),
+        }
+    }
+
     /// The atoms of values, tokens left out.
     fn values(&mut self, values: &[Value]) -> Result<Vec<Atom>> {
         let values: Vec<Value> = values.iter().copied().filter(|&v| !self.is_token(v)).collect();

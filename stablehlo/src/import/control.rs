@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rjax_ir::{Atom, Binary, Compare, DType, Op, Program, Result, Scalar, Scan, Var, While};
+use rjax_ir::{Atom, Aval, Binary, Compare, DType, Op, Program, Result, Scalar, Scan, Shape, Var, While};
 
 use super::scanned::{Carried, find_scanned};
 use super::{Body, Capture, Importer, malformed};
@@ -16,6 +16,16 @@ impl Importer<'_> {
         let cond = self.region(cond)?;
         let body = self.region(body)?;
         let carry = self.values(&operation.operands)?;
+        let expected: Vec<_> = carry.iter().map(|&x| self.aval(x)).collect();
+        for (name, region) in [("condition", &cond), ("body", &body)] {
+            let arguments = region.program.in_avals().split_off(region.captures.len());
+            if arguments != expected {
+                return Err(malformed(operation, format!("the {name} takes other arguments than the operands")));
+            }
+        }
+        if body.program.out_avals() != expected {
+            return Err(malformed(operation, "the body returns other values than it takes".into()));
+        }
         if let Some(outputs) = self.counted_loop(&cond, &body, &carry)? {
             return Ok(outputs);
         }
@@ -91,8 +101,15 @@ impl Importer<'_> {
     }
 
     pub(super) fn case(&mut self, operation: &Operation) -> Result<Vec<Atom>> {
-        let index = self.value(operation.operands[0])?;
+        let index = self.operand(operation)?;
         let count = operation.regions.len();
+        let found = self.aval(index);
+        if found != Aval::new(DType::I32, Shape::scalar()) || count == 0 {
+            return Err(malformed(
+                operation,
+                format!("expected an index i32[] and branches, found {found} and {count}"),
+            ));
+        }
         // An index out of range picks the last branch; the op would clamp a negative one to the first.
         let last = Scalar::from_i64(DType::I32, count as i64 - 1);
         let b = self.builder();
@@ -106,13 +123,16 @@ impl Importer<'_> {
         if operation.regions.len() != 2 {
             return Err(malformed(operation, format!("expected two regions, found {}", operation.regions.len())));
         }
-        let predicate = self.value(operation.operands[0])?;
+        let predicate = self.operand(operation)?;
         let index = self.builder().convert(predicate, DType::I32);
         self.branches(operation, index, &[1, 0])
     }
 
     /// A `cond` over the regions in the given order, all of which take the same captured values.
     fn branches(&mut self, operation: &Operation, index: Atom, order: &[usize]) -> Result<Vec<Atom>> {
+        if operation.regions.iter().any(|region| !region.arguments.is_empty()) {
+            return Err(malformed(operation, "a branch has arguments".into()));
+        }
         let bodies = order.iter().map(|&i| self.region(&operation.regions[i])).collect::<Result<Vec<_>>>()?;
         let mut captures: Vec<Capture> = vec![];
         for capture in bodies.iter().flat_map(|body| &body.captures) {

@@ -89,7 +89,7 @@ impl Importer<'_> {
             "stablehlo.power" => self.power(operation)?,
             // Real and imaginary part of a real number are the number and zero.
             "stablehlo.real" | "stablehlo.imag" => {
-                let x = inputs(self)?[0];
+                let x = self.operand(operation)?;
                 match (self.builder().dtype(x).is_complex(), name == "stablehlo.real") {
                     (true, true) => self.builder().unary(Unary::Real, x),
                     (true, false) => self.builder().unary(Unary::Imag, x),
@@ -103,8 +103,9 @@ impl Importer<'_> {
             "stablehlo.compare" => {
                 let total = matches!(operation.string("compare_type"), Ok("TOTALORDER"));
                 let inputs = inputs(self)?;
-                let total = total && self.builder().dtype(inputs[0]).is_float();
-                self.compare(operation, total, &inputs)?
+                let &[x, y] = &inputs[..] else { return Err(malformed(operation, "expected two operands".into())) };
+                let total = total && self.builder().dtype(x).is_float();
+                self.compare(operation, total, [x, y])?
             }
             "stablehlo.select" => {
                 let inputs = inputs(self)?;
@@ -122,12 +123,12 @@ impl Importer<'_> {
                 self.builder().try_emit(Op::Clamp, &inputs)?[0]
             }
             "stablehlo.convert" => {
-                let x = inputs(self)?[0];
+                let x = self.operand(operation)?;
                 let dtype = self.result_aval(operation)?.dtype;
                 self.builder().convert(x, dtype)
             }
             "stablehlo.bitcast_convert" => {
-                let x = inputs(self)?[0];
+                let x = self.operand(operation)?;
                 let dtype = self.result_aval(operation)?.dtype;
                 // The bits of a number do not move with it, also where the dtype stays.
                 if self.builder().dtype(x) == dtype && dtype.is_complex() {
@@ -224,8 +225,7 @@ impl Importer<'_> {
         }
     }
 
-    fn compare(&mut self, operation: &Operation, total: bool, inputs: &[Atom]) -> Result<Atom> {
-        let &[x, y] = inputs else { return Err(malformed(operation, "expected two operands".into())) };
+    fn compare(&mut self, operation: &Operation, total: bool, [x, y]: [Atom; 2]) -> Result<Atom> {
         let direction = operation.string("comparison_direction")?;
         let plain = |op| (op, x, y, false);
         // In the total order the missing directions are the others with operands swapped or the result negated.
@@ -259,6 +259,10 @@ impl Importer<'_> {
         }
         if !aval.dtype.is_integer() {
             return Err(unsupported(operation, "power of bool"));
+        }
+        let exponents = self.aval(y);
+        if exponents != aval {
+            return Err(malformed(operation, format!("expected exponents of type {aval}, found {exponents}")));
         }
         let b = self.builder();
         let (zero, one) = (b.zeros(&aval), b.ones(&aval));

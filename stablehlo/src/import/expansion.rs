@@ -80,8 +80,11 @@ pub(super) fn contract(mut program: Program) -> Program {
                 continue;
             }
             let eqns: Vec<&Eqn> = steps[start..start + expansion.len()].iter().map(|&i| &program.eqns[i]).collect();
-            if let Some(operands) = operands(&eqns, carries) {
-                found.push((steps[start + expansion.len() - 1], op, operands));
+            let last = steps[start + expansion.len() - 1];
+            if let Some(operands) = operands(&eqns, carries)
+                && operands.iter().all(|&x| is_of(&program, last, x))
+            {
+                found.push((last, op, operands));
             }
         }
     }
@@ -91,8 +94,10 @@ pub(super) fn contract(mut program: Program) -> Program {
         for (start, window) in names.windows(expansion.len()).enumerate() {
             let [first, check, last] =
                 [0, expansion.len() - from_end, expansion.len() - 1].map(|step| steps[start + step]);
-            if window == expansion && program.eqns[first].inputs[0] == program.eqns[check].inputs[0] {
-                functions.push((last, op, program.eqns[first].inputs[0]));
+            let x = program.eqns[first].inputs[0];
+            let of_x = x == program.eqns[check].inputs[0] && is_of(&program, last, x);
+            if window == expansion && of_x {
+                functions.push((last, op, x));
             }
         }
     }
@@ -106,6 +111,11 @@ pub(super) fn contract(mut program: Program) -> Program {
     }
     narrow(&mut program);
     program
+}
+
+/// Whether the result of an equation has the type of a value.
+fn is_of(program: &Program, eqn: usize, x: Atom) -> bool {
+    program.eqns[eqn].outputs.iter().all(|&v| program.avals[v.index()] == program.aval(x))
 }
 
 /// Half-precision operands are converted to f32 around an expansion. Their derivative is rounded, and overflows, in half

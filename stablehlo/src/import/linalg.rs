@@ -12,10 +12,11 @@ impl Importer<'_> {
     /// `stablehlo.cholesky`, `stablehlo.triangular_solve` and `stablehlo.fft`.
     pub(super) fn linalg(&mut self, operation: &Operation) -> Result<Vec<Atom>> {
         let inputs = self.values(&operation.operands)?;
+        let Some(&first) = inputs.first() else { return Err(malformed(operation, "expected an operand".into())) };
         match operation.name.as_str() {
             "stablehlo.cholesky" if operation.flag("lower")? => self.factor(Linalg::Cholesky, &inputs),
             "stablehlo.cholesky" => {
-                let a = self.adjoint(inputs[0]);
+                let a = self.adjoint(first);
                 let l = self.factor(Linalg::Cholesky, &[a])?;
                 Ok(vec![self.adjoint(l[0])])
             }
@@ -60,10 +61,10 @@ impl Importer<'_> {
     pub(super) fn lapack(&mut self, routine: &str, operation: &Operation) -> Result<Option<Vec<Atom>>> {
         let inputs = self.values(&operation.operands)?;
         let Some(&a) = inputs.first() else { return Err(malformed(operation, "expected an operand".into())) };
-        if self.aval(a).rank() < 2 && routine != "gtsv" {
-            return Err(malformed(operation, format!("expected a matrix, found {}", self.aval(a))));
-        }
-        let batch_rank = self.aval(a).rank() - if routine == "gtsv" { 1 } else { 2 };
+        let found = self.aval(a);
+        let Some(batch_rank) = found.rank().checked_sub(if routine == "gtsv" { 1 } else { 2 }) else {
+            return Err(malformed(operation, format!("expected a matrix, found {found}")));
+        };
         let letter = |name: &str| -> Result<char> { Ok(config(operation, name)? as u8 as char) };
         let outputs = match routine {
             "potrf" => {

@@ -118,12 +118,18 @@ pub(super) fn selects_largest_in_total_order(program: &Program) -> Option<bool> 
 }
 
 impl Importer<'_> {
+    /// The reducer of elements of the first operand.
+    fn reducer(&self, body: &Program, inputs: &[Atom]) -> Option<Reducer> {
+        let dtype = self.aval(*inputs.first()?).dtype;
+        reducer(body).filter(|_| body.in_avals().iter().all(|aval| aval.dtype == dtype))
+    }
+
     pub(super) fn reduce(&mut self, operation: &Operation) -> Result<Vec<Atom>> {
         let body = self.closed_region(operation, 0)?;
         let mut axes = operation.indices("dimensions")?;
         axes.sort_unstable();
         let inputs = self.values(&operation.operands)?;
-        if let ([x, init], Some(reducer)) = (&inputs[..], reducer(&body)) {
+        if let ([x, init], Some(reducer)) = (&inputs[..], self.reducer(&body, &inputs)) {
             let reduced =
                 if axes.is_empty() { *x } else { self.builder().try_emit(Op::Reduce { reducer, axes }, &[*x])?[0] };
             return Ok(vec![self.combine_init(reducer, reduced, *init)?]);
@@ -144,7 +150,10 @@ impl Importer<'_> {
             dimensions,
         };
         let inputs = self.values(&operation.operands)?;
-        if let ([x, init], Some(reducer)) = (&inputs[..], reducer(&body)) {
+        if inputs.iter().take(inputs.len() / 2).any(|&x| self.aval(x).rank() != rank) {
+            return Err(malformed(operation, format!("expected operands of the window's {rank} axes")));
+        }
+        if let ([x, init], Some(reducer)) = (&inputs[..], self.reducer(&body, &inputs)) {
             let dtype = self.builder().dtype(*x);
             let shape = self.aval(*x).shape;
             let neutral = init.literal().is_some_and(|init| {

@@ -185,15 +185,15 @@ fn affine_values(body: &Program, step: Var) -> HashMap<Var, Affine> {
             if eqn.op == Op::Binary(Binary::Add) {
                 value = match (of(x), number(y), number(x), of(y)) {
                     (Some((sign, offset)), Some(n), _, _) | (_, _, Some(n), Some((sign, offset))) => {
-                        Some((sign, offset + n))
+                        offset.checked_add(n).map(|offset| (sign, offset))
                     }
                     (Some(_) | None, _, _, _) => None,
                 };
             }
             if eqn.op == Op::Binary(Binary::Sub) {
                 value = match (of(x), number(y), number(x), of(y)) {
-                    (Some((sign, offset)), Some(n), _, _) => Some((sign, offset - n)),
-                    (_, _, Some(n), Some((sign, offset))) => Some((-sign, n - offset)),
+                    (Some((sign, offset)), Some(n), _, _) => offset.checked_sub(n).map(|offset| (sign, offset)),
+                    (_, _, Some(n), Some((sign, offset))) => n.checked_sub(offset).map(|offset| (-sign, offset)),
                     (Some(_) | None, _, _, _) => None,
                 };
             }

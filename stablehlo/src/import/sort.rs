@@ -5,9 +5,9 @@
 //! direction, and whether the order of special values is the op's.
 
 use rjax_ir::eval::eval;
-use rjax_ir::{Atom, Op, Program, Result, Scalar, Sort, Tensor};
+use rjax_ir::{Atom, Aval, DType, Op, Program, Result, Scalar, Shape, Sort, Tensor};
 
-use super::{Importer, unsupported};
+use super::{Importer, malformed, unsupported};
 use crate::mlir::Operation;
 
 /// How one key is ordered.
@@ -26,7 +26,7 @@ fn less(comparator: &Program, operands: &[(usize, f64, f64)]) -> Option<bool> {
         inputs[2 * operand + 1] = Scalar::from_f64(avals[2 * operand].dtype, rhs).to_tensor();
     }
     let outputs = eval(comparator, &inputs).ok()?;
-    Some(outputs.first()?.as_slice::<bool>()[0])
+    outputs.first()?.as_slice::<bool>().first().copied()
 }
 
 fn direction(comparator: &Program, operand: usize) -> Option<Option<Direction>> {
@@ -64,16 +64,33 @@ fn keys(comparator: &Program, operands: usize) -> Option<Vec<(usize, Direction)>
     Some(keys)
 }
 
+/// Whether evaluation ends, and soon: there are no loops, and all values have rank 0.
+fn is_scalar_code(program: &Program) -> bool {
+    program.avals.iter().all(|aval| aval.rank() == 0)
+        && program.eqns.iter().all(|eqn| {
+            !matches!(eqn.op, Op::While(_) | Op::Scan(_)) && eqn.op.subprograms().into_iter().all(|p| is_scalar_code(p))
+        })
+}
+
 impl Importer<'_> {
     pub(super) fn sort(&mut self, operation: &Operation) -> Result<Vec<Atom>> {
         let comparator = self.closed_region(operation, 0)?;
         let inputs = self.values(&operation.operands)?;
-        let rank = self.aval(inputs[0]).rank();
-        let axis = match operation.int("dimension") {
-            Ok(axis) if axis < 0 => (axis + rank as i64) as usize,
-            Ok(axis) => axis as usize,
-            Err(_) => rank.saturating_sub(1),
+        let avals: Vec<Aval> = inputs.iter().map(|&x| self.aval(x)).collect();
+        let rank = avals.first().map_or(0, Aval::rank);
+        let axis = operation.int("dimension").unwrap_or(-1);
+        let from_start = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
+        let Some(axis) = from_start.and_then(|axis| usize::try_from(axis).ok()).filter(|&axis| axis < rank) else {
+            return Err(malformed(operation, format!("dimension {axis} of operands of rank {rank}")));
         };
+        let pairs = avals.iter().flat_map(|aval| [aval.dtype; 2]).map(|dtype| Aval::new(dtype, Shape::scalar()));
+        let verdict = [Aval::new(DType::Bool, Shape::scalar())];
+        if comparator.in_avals() != pairs.collect::<Vec<_>>() || comparator.out_avals() != verdict {
+            return Err(malformed(operation, "expected a comparator of two scalars for each operand".into()));
+        }
+        if !is_scalar_code(&comparator) {
+            return Err(unsupported(operation, "a comparator with loops or arrays"));
+        }
         let Some(keys) = keys(&comparator, inputs.len()) else {
             return Err(unsupported(operation, "a comparator that is not lexicographic"));
         };

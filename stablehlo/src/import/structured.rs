@@ -71,7 +71,7 @@ impl Importer<'_> {
     fn broadcast_in_dim(&mut self, operation: &Operation) -> Result<Atom> {
         let shape = self.result_aval(operation)?.shape;
         let dims = operation.indices("broadcast_dimensions")?;
-        let x = self.values(&operation.operands)?[0];
+        let x = self.operand(operation)?;
         let mut order: Vec<usize> = (0..dims.len()).collect();
         order.sort_by_key(|&i| dims[i]);
         if dims.len() != self.aval(x).rank() {
@@ -112,7 +112,10 @@ impl Importer<'_> {
     }
 
     fn dot(&mut self, operation: &Operation) -> Result<DotGeneral> {
-        let lhs = self.value_aval(operation.operands[0])?;
+        let Some(&lhs) = operation.operands.first() else {
+            return Err(malformed(operation, "expected two operands".into()));
+        };
+        let lhs = self.value_aval(lhs)?;
         Ok(DotGeneral {
             lhs_contracting: vec![lhs.rank().saturating_sub(1)],
             rhs_contracting: vec![0],
@@ -148,21 +151,26 @@ impl Importer<'_> {
         let &[lhs, mut rhs] = &inputs[..] else { return Err(malformed(operation, "expected two operands".into())) };
         if operation.attributes.contains_key("window_reversal") {
             let reversed = operation.ints("window_reversal")?;
-            let axes: Vec<usize> =
-                reversed.iter().enumerate().filter(|(_, r)| **r != 0).map(|(i, _)| rhs_spec[i + 2]).collect();
-            rhs = self.builder().reverse(rhs, &axes);
+            let flags = rhs_spec[2..].iter().zip(&reversed);
+            let axes: Vec<usize> = flags.filter(|(_, reversed)| **reversed != 0).map(|(&axis, _)| axis).collect();
+            rhs = self.builder().try_emit(Op::Reverse { axes }, &[rhs])?[0];
         }
         Ok(self.builder().try_emit(Op::Conv(conv), &[lhs, rhs])?[0])
     }
 
     /// The indices with the index vector on the last axis.
-    fn index_vector_last(&mut self, indices: Atom, index_vector_dim: usize) -> Atom {
-        let rank = self.aval(indices).rank();
-        if index_vector_dim == rank {
-            self.builder().expand_dims(indices, rank)
-        } else {
-            self.builder().move_axis(indices, index_vector_dim, rank - 1)
+    fn index_vector_last(&mut self, operation: &Operation, indices: Atom, index_vector_dim: usize) -> Result<Atom> {
+        let aval = self.aval(indices);
+        let rank = aval.rank();
+        if index_vector_dim > rank {
+            return Err(malformed(operation, format!("index_vector_dim {index_vector_dim} of indices {aval}")));
         }
+        let b = self.builder();
+        Ok(if index_vector_dim == rank {
+            b.expand_dims(indices, rank)
+        } else {
+            b.move_axis(indices, index_vector_dim, rank - 1)
+        })
     }
 
     /// An axis of the indices, counted without the index vector's axis.
@@ -189,7 +197,7 @@ impl Importer<'_> {
         };
         let inputs = self.values(&operation.operands)?;
         let &[x, indices] = &inputs[..] else { return Err(malformed(operation, "expected two operands".into())) };
-        let indices = self.index_vector_last(indices, index_vector_dim);
+        let indices = self.index_vector_last(operation, indices, index_vector_dim)?;
         let gather = Gather { mode: out_of_bounds(&gather, &self.aval(x)), ..gather };
         Ok(self.builder().try_emit(Op::Gather(gather), &[x, indices])?[0])
     }
@@ -218,7 +226,7 @@ impl Importer<'_> {
         let &[x, indices, updates] = &inputs[..] else {
             return Err(unsupported(operation, "a scatter of several operands"));
         };
-        let indices = self.index_vector_last(indices, index_vector_dim);
+        let indices = self.index_vector_last(operation, indices, index_vector_dim)?;
         Ok(self.builder().try_emit(Op::Scatter(scatter), &[x, indices, updates])?[0])
     }
 

@@ -22,6 +22,9 @@ impl Importer<'_> {
         if axis >= rank {
             return Err(malformed(operation, format!("axis {axis} of {}", self.aval(values))));
         }
+        if self.aval(values).shape != self.aval(others).shape {
+            return Err(malformed(operation, format!("{} beside {}", self.aval(others), self.aval(values))));
+        }
         if self.greatest_first(operation)? {
             let b = self.builder();
             let moved = b.move_axis(values, axis, rank - 1);
