@@ -80,6 +80,21 @@ fn malformed_bytecode_is_an_error() {
     assert_eq!(error.message, "bytecode: at byte 0: this is not MLIR bytecode: the first bytes are not 4D 4C EF 52");
 }
 
+/// What import says of modules that can be read but mean nothing; each begins with it, as a comment.
+#[test]
+fn malformed_modules_are_refused() {
+    let source = include_str!("malformed.mlir");
+    let modules: Vec<_> = text::split(source).into_iter().skip(1).collect();
+    assert!(modules.len() > 10);
+    for (_, module) in modules {
+        let expected = module.trim_start().lines().next().and_then(|line| line.strip_prefix("// "));
+        let expected = expected.unwrap_or_else(|| panic!("no expectation in {module}"));
+        let read = text::read(module, "malformed.mlir").unwrap_or_else(|e| panic!("{e}\n{module}"));
+        let error = import(&read).err().unwrap_or_else(|| panic!("is imported:\n{module}"));
+        assert_eq!(error.message, format!("stablehlo.{expected}"), "{module}");
+    }
+}
+
 const TEXT: &str = r#"
 module @jit_main attributes {mhlo.num_partitions = 1 : i32} {
   func.func public @main() -> (tensor<2xf32> {jax.result_info = ""}) {
