@@ -120,6 +120,7 @@ pub(crate) fn op_cost(op: &Op, inputs: &[Aval], outputs: &[Aval]) -> Cost {
         Op::Call { program, .. } => cost(program),
         Op::CustomJvp(custom) => cost(&custom.call),
         Op::CustomVjp(custom) => cost(&custom.call),
+        Op::LinearSolve(solve) => cost(&solve.solve),
         Op::Remat(remat) => cost(&remat.program),
     }
 }
@@ -179,6 +180,7 @@ pub(crate) fn price(op: &Op, inputs: &[Aval], outputs: &[Aval], fused_bytes: u64
         | Op::DynamicUpdateSlice
         | Op::Gather(_)
         | Op::CustomLinear(_)
+        | Op::LinearSolve(_)
         | Op::Cond { .. }
         | Op::While(_)
         | Op::Scan(_)

@@ -58,6 +58,7 @@ pub fn is_exported(program: &Program) -> bool {
         | Op::Call { .. }
         | Op::CustomJvp(_)
         | Op::CustomVjp(_)
+        | Op::LinearSolve(_)
         | Op::Remat(_)
         | Op::Fft(_) => true,
     };
