@@ -28,6 +28,7 @@ mod elementwise;
 mod gather;
 mod lanes;
 mod library;
+mod linear_solve;
 mod reduce;
 mod reduce_window;
 mod scan;
@@ -288,6 +289,7 @@ impl Batcher<'_> {
             Op::CustomJvp(custom) => self.custom_jvp(custom, inputs),
             Op::CustomVjp(custom) => self.custom_vjp(custom, inputs),
             Op::CustomLinear(linear) => self.custom_linear(linear, inputs),
+            Op::LinearSolve(solve) => self.linear_solve(solve, inputs),
             Op::Remat(remat) => self.remat(remat, inputs),
             Op::DebugPrint(_) => self.one_lane_at_a_time(op, inputs),
             Op::Collective(collective) => self.collective(collective, inputs),

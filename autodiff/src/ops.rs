@@ -13,6 +13,7 @@ pub(crate) mod fft;
 pub(crate) mod gather;
 pub(crate) mod general_reduce;
 pub(crate) mod linalg;
+pub(crate) mod linear_solve;
 pub(crate) mod reduce;
 pub(crate) mod reduce_window;
 pub(crate) mod remat;

@@ -219,6 +219,7 @@ fn unknown_results(op: &Op, inputs: &[bool], results: usize) -> Vec<bool> {
         | Op::CustomJvp(_)
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
+        | Op::LinearSolve(_)
         | Op::DebugPrint(_)
         | Op::Collective(_) => vec![inputs.contains(&true); results],
     }
@@ -390,6 +391,7 @@ impl Splitter {
             | Op::CustomJvp(_)
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
+            | Op::LinearSolve(_)
             | Op::DebugPrint(_)
             | Op::Collective(_) => self.whole(&eqn.op, inputs),
         }

@@ -157,6 +157,7 @@ impl Pruner {
             | Op::CustomJvp(_)
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
+            | Op::LinearSolve(_)
             | Op::DebugPrint(_)
             | Op::Collective(Collective::AxisIndex { .. }) => None,
         }

@@ -23,7 +23,9 @@ use rjax_ir::{
 
 use crate::jvp::{Tangent, add_tangents, instantiate};
 use crate::ops::general_reduce::{Elements, as_scan};
-use crate::ops::{call, cond, conv, dot_general, fft, gather, linalg, reduce_window, scan, scatter, shape};
+use crate::ops::{
+    call, cond, conv, dot_general, fft, gather, linalg, linear_solve, reduce_window, scan, scatter, shape,
+};
 use crate::partial_eval::{Effects, partial_eval};
 use crate::prune::prune;
 
@@ -399,6 +401,15 @@ fn equation(b: &mut Builder, eqn: &Eqn, operands: &[Operand], cts: &[Tangent]) -
             }
             let cotangents = b.inline(bwd, &inputs);
             results[*num_residuals..].iter_mut().zip(cotangents).for_each(|(result, ct)| *result = Some(ct));
+        }
+        Op::LinearSolve(solve) => {
+            let mut inputs = (0..solve.num_consts).map(require).collect::<Result<Vec<Atom>>>()?;
+            for (ct, operand) in cts.iter().zip(&operands[solve.num_consts..]) {
+                let aval = operand.aval(b);
+                inputs.push(instantiate(b, *ct, &aval));
+            }
+            let cotangents = b.emit(Op::LinearSolve(linear_solve::transposed(solve)?), &inputs);
+            results[solve.num_consts..].iter_mut().zip(cotangents).for_each(|(result, ct)| *result = Some(ct));
         }
         Op::While(_) => bail!(
             NotDifferentiable,

@@ -125,6 +125,7 @@ pub(super) fn expand(op: &Op, inputs: &[Aval], results: &[Aval]) -> Result<Optio
         | Op::CustomJvp(_)
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
+        | Op::LinearSolve(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Fft(_)

@@ -336,6 +336,7 @@ impl Exporter<'_> {
             Op::Call { name, program } => self.call(block, name, program, operands, results),
             Op::CustomJvp(custom) => self.inline(block, &custom.call, operands),
             Op::CustomVjp(custom) => self.inline(block, &custom.call, operands),
+            Op::LinearSolve(solve) => self.inline(block, &solve.solve, operands),
             Op::Remat(remat) => self.inline(block, &remat.program, operands),
             Op::Collective(collective) => self.collective(block, op, collective, operands, results),
             Op::Linalg(linalg) => one(self.linalg(block, op, *linalg, operands, &results[0])?),

@@ -1,22 +1,24 @@
 //! Linear algebra: the two operations that StableHLO has, and the others as loops of plain array operations.
 //!
-//! LU and the Householder factorisations are LAPACK's unblocked algorithms, eigenvalues and singular values Jacobi's. All work in the
-//! precision of their operands, where the reference interpreter has double precision for most of them. General eigenvalues and
-//! the Schur form are refused; no program of JAX runs them on TPUs either.
+//! LU and the Householder factorisations are LAPACK's unblocked algorithms, eigenvalues of Hermitian matrices and singular values Jacobi's,
+//! general eigenvalues and the Schur form the QR algorithm. All work in the precision of their operands, where the reference
+//! interpreter has double precision for most of them.
 
+mod eigenvectors;
 mod jacobi;
 mod lu;
 mod matrices;
 mod reflect;
+mod schur;
 
 use rjax_ir::{Atom, Aval, Binary, Builder, Compare, DType, Linalg, Op, Result, Scalar, Unary};
 
 use rjax_stablehlo::mlir::{Attribute, Value};
 
 use self::matrices::Matrices;
-use super::{Block, Exporter, int, name, unsupported};
+use super::{Block, Exporter, int, name};
 
-/// The results of an op, where it is written with others; `None` for those that StableHLO has, and those that are refused.
+/// The results of an op, where it is written with others; `None` for those that StableHLO has.
 pub(super) fn decompose(
     b: &mut Builder,
     linalg: Linalg,
@@ -47,7 +49,9 @@ pub(super) fn decompose(
             let [n, others] = extents(&inputs[3]);
             vec![lu::tridiagonal_solve(m, x, n, others)]
         }
-        Linalg::Cholesky | Linalg::TriangularSolve { .. } | Linalg::Eig { .. } | Linalg::Schur { .. } => return None,
+        Linalg::Eig { left, right } => schur::eig(m, x[0], extents(&inputs[0])[0], [left, right]),
+        Linalg::Schur { vectors } => schur::schur(m, x[0], extents(&inputs[0])[0], vectors),
+        Linalg::Cholesky | Linalg::TriangularSolve { .. } => return None,
     })
 }
 
@@ -88,15 +92,14 @@ impl Exporter<'_> {
                 let result = std::slice::from_ref(result);
                 Ok(self.operation(block, "triangular_solve", &given, attributes, vec![], result)[0])
             }
-            Linalg::Eig { .. } | Linalg::Schur { .. } => {
-                Err(unsupported(op, "StableHLO has no such operation, and it is not written with others"))
-            }
             Linalg::Lu
             | Linalg::Qr { .. }
             | Linalg::Geqrf
             | Linalg::HouseholderProduct
             | Linalg::Eigh { .. }
             | Linalg::Svd { .. }
+            | Linalg::Eig { .. }
+            | Linalg::Schur { .. }
             | Linalg::Hessenberg
             | Linalg::TridiagonalSolve => unreachable!("{} is always expanded", op.name()),
         }

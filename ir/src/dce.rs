@@ -104,6 +104,7 @@ impl Op {
                 *bwd = f(bwd);
             }
             Op::CustomLinear(CustomLinear { bwd, .. }) => *bwd = f(bwd),
+            Op::LinearSolve(solve) => *solve = solve.map_programs(&mut f),
             Op::Unary(_)
             | Op::Binary(_)
             | Op::Compare(_)

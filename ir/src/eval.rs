@@ -188,6 +188,7 @@ impl<'a> Interpreter<'a> {
                 (self.print)(&print.render(x));
                 Ok(vec![])
             }
+            Op::LinearSolve(solve) => self.call(&solve.solve, x),
             Op::CustomLinear(_) => bail!(Unsupported, "custom_lin: known by its transpose only, cannot be evaluated"),
             Op::Collective(collective) => unbound(collective),
         }

@@ -30,8 +30,9 @@ pub use eval::{Interpreter, eval, eval_op};
 pub use half::{bf16, f16};
 pub use op::{
     ArgReduce, Binary, Collective, Combiner, Compare, Conv, Cumulative, CumulativeKind, CustomJvp, CustomLinear,
-    CustomVjp, DebugPrint, DotGeneral, Fft, FftKind, Gather, IndexMode, Linalg, Op, PadDim, Precision, Reducer, Remat,
-    RematPolicy, Scan, Scatter, SelectAndGatherAdd, SelectAndScatterAdd, Slice, Sort, Unary, While, Window,
+    CustomVjp, DebugPrint, DotGeneral, Fft, FftKind, Gather, IndexMode, Linalg, LinearSolve, Op, PadDim, Precision,
+    Reducer, Remat, RematPolicy, Scan, Scatter, SelectAndGatherAdd, SelectAndScatterAdd, Slice, Sort, Unary, While,
+    Window,
 };
 pub use program::{Atom, Eqn, Program, Var};
 pub use shape::{Aval, Indices, Shape};

@@ -32,6 +32,7 @@ mod order;
 mod power;
 mod real;
 mod threefry;
+mod unstable_sort;
 
 pub use bessel::{bessel_i0e_coefficients, bessel_i1e_coefficients};
 pub use convert::{Wide, bitcast, convert};
@@ -41,3 +42,4 @@ pub use narrow::{decode, encode};
 pub use order::{compare, sort_compare, total_compare};
 pub use power::integer_pow;
 pub use threefry::threefry2x32;
+pub use unstable_sort::unstable_sort;

@@ -37,6 +37,7 @@ pub(crate) mod identity;
 pub(crate) mod integer_pow;
 pub(crate) mod iota;
 mod linalg;
+mod linear_solve;
 mod numeric;
 pub(crate) mod pad;
 pub(crate) mod reduce;
@@ -74,6 +75,7 @@ pub use elementwise::ScalarSemantics;
 pub use fft::{Fft, FftKind};
 pub use gather::{Gather, IndexMode};
 pub use linalg::Linalg;
+pub use linear_solve::LinearSolve;
 pub use pad::PadDim;
 pub use reduce_window::Window;
 pub use remat::{Remat, RematPolicy};
@@ -544,6 +546,8 @@ pub enum Op {
     CustomVjp(CustomVjp),
     /// `custom_lin`: the tangents of a `custom_vjp_call`; only transposition can remove it, and it cannot be evaluated.
     CustomLinear(CustomLinear),
+    /// `custom_linear_solve`: the solution of linear equations by a method that is not differentiated.
+    LinearSolve(LinearSolve),
     /// `checkpoint`: a call whose inner values are recomputed in the backward pass.
     Remat(Remat),
     /// `(x…) -> ()`: prints when the program runs.
@@ -619,6 +623,7 @@ impl Op {
             Op::CustomJvp(_) => "custom_jvp_call",
             Op::CustomVjp(_) => "custom_vjp_call",
             Op::CustomLinear(_) => "custom_lin",
+            Op::LinearSolve(_) => "custom_linear_solve",
             Op::Remat(_) => "checkpoint",
             Op::DebugPrint(_) => "debug_print",
             Op::Collective(collective) => collective.name(),
@@ -641,6 +646,7 @@ impl Op {
             Op::CustomJvp(CustomJvp { call, jvp, .. }) => vec![call, jvp],
             Op::CustomVjp(CustomVjp { call, fwd, bwd, .. }) => vec![call, fwd, bwd],
             Op::CustomLinear(CustomLinear { bwd, .. }) => vec![bwd],
+            Op::LinearSolve(op) => [&op.matvec, &op.solve].into_iter().chain(&op.transpose_solve).collect(),
             Op::Remat(Remat { program, .. }) => vec![program],
             Op::Unary(_)
             | Op::Binary(_)

@@ -81,6 +81,7 @@ pub(crate) fn widen(op: &Op, inputs: &[Aval]) -> Option<Widened> {
         | Op::CustomJvp(_)
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
+        | Op::LinearSolve(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Collective(_) => None,

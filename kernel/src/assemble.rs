@@ -277,6 +277,7 @@ impl Assembler<'_, '_> {
             extent: shape[sort.axis],
             inner: shape[sort.axis + 1..].iter().product(),
             num_keys: sort.num_keys,
+            stable: sort.stable,
             operands,
         }
     }

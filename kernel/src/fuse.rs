@@ -312,9 +312,12 @@ impl Fuser<'_, '_> {
         if self.graph.values[value.index()].region != consumer_region && !self.generated[producer.index()] {
             self.force(value);
         }
+        let is_full = self.is_full(producer);
         let sites = &mut self.sites[producer.index()];
         if sites.len() == MAX_RECORDED {
-            self.force(value);
+            if !is_full {
+                self.force(value);
+            }
         } else if !sites.contains(&site) {
             sites.push(site);
         }
@@ -323,6 +326,13 @@ impl Fuser<'_, '_> {
             let mine = &mut self.repeated[producer.index()];
             *mine = repeated.max(*mine);
         }
+    }
+
+    /// Whether all elements are one literal, which costs less than to read them, wherever they are asked for.
+    fn is_full(&self, id: NodeId) -> bool {
+        let node = self.graph.node(id);
+        let literal = |value: ValueId| matches!(self.graph.values[value.index()].source, Source::Literal(_));
+        matches!(node.op, Op::BroadcastInDim { .. }) && literal(node.inputs[0])
     }
 
     /// Operands of an update in place: windows are written one after the other into the first operand's memory, so nothing else in
@@ -387,7 +397,7 @@ impl Fuser<'_, '_> {
         let fits = sites.iter().all(|&(kernel, _)| self.inlined[kernel.index()] < MAX_INLINED);
         let inline = match cost::of(self.graph, self.graph.node(id)) {
             _ if self.planned[at] || self.is_crossed(id, &sites) => false,
-            _ if self.generated[at] => sites.len() <= MAX_SITES,
+            _ if self.generated[at] => sites.len() <= MAX_SITES || self.is_full(id),
             _ if !fits || !self.options.fuse => false,
             Cost::Free => sites.len() <= MAX_SITES,
             Cost::Cheap if sites.len() == 1 && once => true,

@@ -258,6 +258,7 @@ impl<'p> Graph<'p> {
                 Op::Collective(collective) => {
                     return Err(unbound(collective.name()).at(&eqn.location));
                 }
+                Op::LinearSolve(solve) => self.call(&solve.solve, &inputs, region)?,
                 Op::CustomLinear(_) => {
                     return Err(unevaluable().at(&eqn.location));
                 }

@@ -343,7 +343,7 @@ impl Transpose {
 }
 
 /// Sorts the lines of several arrays of one shape `(outer, extent, inner)` along the middle axis by the first `num_keys` arrays:
-/// ascending and stable, NaN of any sign last, -0 equal to 0, complex numbers lexicographic.
+/// ascending, NaN of any sign last, -0 equal to 0, complex numbers lexicographic.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Sort {
     /// Product of the axes before the sorted one.
@@ -354,6 +354,8 @@ pub struct Sort {
     pub inner: usize,
     /// How many leading operands are compared.
     pub num_keys: usize,
+    /// Whether equal keys keep their order; otherwise it is that of [`rjax_ir::math::unstable_sort`].
+    pub stable: bool,
     /// The arrays.
     pub operands: Vec<SortOperand>,
 }

@@ -130,6 +130,7 @@ pub(crate) fn own_step(graph: &Graph<'_>, fusion: &Fusion, id: NodeId) -> Result
         | Op::CustomJvp(_)
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
+        | Op::LinearSolve(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Collective(_)) => unreachable!("{} has no kernel of its own", op.name()),
@@ -168,6 +169,7 @@ pub(crate) fn class(op: &Op) -> Class {
         | Op::CustomJvp(_)
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
+        | Op::LinearSolve(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Collective(_) => Class::Map,
@@ -478,6 +480,7 @@ impl<'a, 'p> Writer<'a, 'p> {
             | Op::CustomJvp(_)
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
+            | Op::LinearSolve(_)
             | Op::Remat(_)
             | Op::DebugPrint(_)
             | Op::Collective(_)) => unreachable!("{} is never computed position by position", op.name()),

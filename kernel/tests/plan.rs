@@ -94,6 +94,17 @@ fn results_that_share_work_share_a_kernel() {
 }
 
 #[test]
+fn literals_are_never_kept_in_memory() {
+    let list = |separator: &str, item: &dyn Fn(usize) -> String| (0..70).map(item).collect::<Vec<_>>().join(separator);
+    let inputs = list(" ", &|i| format!("x{i}:f32[8]"));
+    let products = list("; ", &|i| format!("y{i}:f32[8] = mul x{i} h"));
+    let outputs = list(", ", &|i| format!("y{i}"));
+    let half = "h:f32[8] = broadcast_in_dim[broadcast_dimensions=() shape=(8,)] 0.5:f32";
+    let module = planned(&format!("{{ lambda ; {inputs}. let {half}; {products} in ({outputs}) }}"), &[]);
+    assert_eq!(module.arena_bytes, 0, "{module}");
+}
+
+#[test]
 fn a_row_reduction_and_what_follows_are_one_kernel() {
     let module = planned(
         "{ lambda ; a:f32[4,6]. let

@@ -108,6 +108,7 @@ impl Code {
             | Op::CustomJvp(_)
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
+            | Op::LinearSolve(_)
             | Op::Remat(_)
             | Op::DebugPrint(_)
             | Op::Collective(_) => Code::Other,

@@ -120,8 +120,24 @@ pub(crate) fn op_cost(op: &Op, inputs: &[Aval], outputs: &[Aval]) -> Cost {
         Op::Call { program, .. } => cost(program),
         Op::CustomJvp(custom) => cost(&custom.call),
         Op::CustomVjp(custom) => cost(&custom.call),
+        Op::LinearSolve(solve) => cost(&solve.solve),
         Op::Remat(remat) => cost(&remat.program),
     }
+}
+
+/// The price of a whole program; see [`price`].
+pub(crate) fn total(program: &Program, fused_bytes: u64) -> u64 {
+    let eqns = program.eqns.iter().map(|eqn| {
+        let inside = eqn.op.subprograms();
+        if inside.is_empty() {
+            let inputs: Vec<Aval> = eqn.inputs.iter().map(|&x| program.aval(x)).collect();
+            let outputs: Vec<Aval> = eqn.outputs.iter().map(|&v| program.aval(v)).collect();
+            return price(&eqn.op, &inputs, &outputs, fused_bytes);
+        }
+        let times = if let Op::Scan(scan) = &eqn.op { scan.length as u64 } else { 1 };
+        inside.iter().map(|program| total(program, fused_bytes)).fold(0, u64::saturating_add).saturating_mul(times)
+    });
+    eqns.fold(0, u64::saturating_add)
 }
 
 /// What it takes to begin a product of matrices, in the units of prices.
@@ -179,6 +195,7 @@ pub(crate) fn price(op: &Op, inputs: &[Aval], outputs: &[Aval], fused_bytes: u64
         | Op::DynamicUpdateSlice
         | Op::Gather(_)
         | Op::CustomLinear(_)
+        | Op::LinearSolve(_)
         | Op::Cond { .. }
         | Op::While(_)
         | Op::Scan(_)

@@ -105,6 +105,7 @@ pub(crate) fn fold(dag: &Dag, op: &Op, inputs: &[Id], aval: &Aval) -> Option<(Fo
         | Op::CustomJvp(_)
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
+        | Op::LinearSolve(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Collective(_) => None,

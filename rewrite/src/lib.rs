@@ -48,6 +48,7 @@ pub use report::{Report, Rewrite};
 pub use rules::{Class, Rule};
 
 use rjax_ir::{Program, Result};
+use window::Solved;
 
 /// How far a rewrite may change the bits of a result; see [`Class`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -125,12 +126,15 @@ impl Default for Options {
             iterations: 8,
             growth: 10,
             fused_bytes: 10,
-            priced: 1000,
+            priced: 2000,
             fold_elements: 256,
             inline: 64,
         }
     }
 }
+
+/// What a byte of an elementwise result costs where all are fused with their users, and where none is.
+const OTHER_FORMS: [u64; 2] = [0, 50];
 
 /// A program with the same inputs and outputs that costs no more.
 pub fn simplify(program: &Program, options: &Options) -> Result<Program> {
@@ -141,34 +145,49 @@ pub fn simplify(program: &Program, options: &Options) -> Result<Program> {
 /// expects, with its report.
 ///
 /// The forms differ in what the e-graph was told about results of elementwise ops: that they are mostly fused with their
-/// users, always, or never. Where they are one and the same nothing is priced.
+/// users, always, or never. Nothing is priced where they are one and the same, or hardly differ by the e-graph's own prices; and where the
+/// estimates hardly differ, the first is taken.
 pub fn simplify_priced(
     program: &Program,
     options: &Options,
     price: impl Fn(&Program) -> u64,
 ) -> Result<(Program, Report)> {
-    let first = simplify_explained(program, options)?;
-    // Without a choice that the e-graph has made there is none that it could make otherwise.
-    if !first.1.has_choices || first.0.count_eqns() > options.priced {
-        return Ok(first);
-    }
-    let mut forms = vec![first];
-    for fused_bytes in [0, 50] {
-        let form = simplify_explained(program, &Options { fused_bytes, ..options.clone() })?;
-        if forms.iter().all(|(known, _)| *known != form.0) {
+    let rules = rules::RuleSet::new(options.tier, rules::all());
+    let others = if program.count_eqns() > options.priced { &[][..] } else { &OTHER_FORMS };
+    let mut solved = Solved::new([&[options.fused_bytes], others].concat());
+    let first = program::simplify(program, options, &rules, &mut solved)?;
+    let mut forms = vec![];
+    for (i, &fused_bytes) in others.iter().enumerate() {
+        // Windows that look the same in all forms make programs that do.
+        if !solved.forms_differ {
+            break;
+        }
+        solved.form = i + 1;
+        let form = program::simplify(program, options, &rules, &mut solved)?;
+        let [known, price] = [&first.0, &form.0].map(|form| cost::total(form, fused_bytes));
+        if is_better(price, known) && forms.iter().all(|(known, _)| *known != form.0) {
             forms.push(form);
         }
     }
-    if forms.len() == 1 {
-        return Ok(forms.remove(0));
+    if forms.is_empty() {
+        return Ok(first);
     }
+    let usual = price(&first.0);
     let prices: Vec<u64> = forms.iter().map(|(form, _)| price(form)).collect();
     // The first of the cheapest.
-    let best = (0..forms.len()).min_by_key(|&i| prices[i]).expect("there is one form at least");
-    Ok(forms.swap_remove(best))
+    match (0..forms.len()).min_by_key(|&i| prices[i]).filter(|&i| is_better(prices[i], usual)) {
+        Some(best) => Ok(forms.swap_remove(best)),
+        None => Ok(first),
+    }
+}
+
+/// Whether a price is lower by so much that an estimate can tell.
+fn is_better(price: u64, than: u64) -> bool {
+    price < than - than / 64
 }
 
 /// [`simplify`], with the rewrites that survived and the cost before and after.
 pub fn simplify_explained(program: &Program, options: &Options) -> Result<(Program, Report)> {
-    program::simplify(program, options, &rules::RuleSet::new(options.tier, rules::all()))
+    let mut solved = Solved::new(vec![options.fused_bytes]);
+    program::simplify(program, options, &rules::RuleSet::new(options.tier, rules::all()), &mut solved)
 }

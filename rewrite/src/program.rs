@@ -10,11 +10,17 @@ use smallvec::SmallVec;
 use crate::dag::{Dag, Fired, Head, Ops};
 use crate::hoist::{Hoisted, hoist};
 use crate::rules::{Class, Rule, RuleSet};
-use crate::{Options, Report, cost, shift, window};
+use crate::window::{self, Solved};
+use crate::{Options, Report, cost, shift};
 
-/// Simplifies a program by these rules, with a report.
-pub(crate) fn simplify(program: &Program, options: &Options, rules: &RuleSet) -> Result<(Program, Report)> {
-    let mut run = Run { options, rules, done: HashMap::new(), report: Report::default() };
+/// Simplifies a program by these rules, with a report: the form that the solved windows are asked for.
+pub(crate) fn simplify(
+    program: &Program,
+    options: &Options,
+    rules: &RuleSet,
+    solved: &mut Solved,
+) -> Result<(Program, Report)> {
+    let mut run = Run { options, rules, solved, done: HashMap::new(), report: Report::default() };
     let simplified = run.program(&program.dce(), true, options.passes);
     let mut report = run.report;
     report.before = cost(program);
@@ -39,6 +45,7 @@ pub(crate) static RULES: [&Rule; 3] = [&INLINE_CALL, &KNOWN_BRANCH, &HOIST_INVAR
 struct Run<'r> {
     options: &'r Options,
     rules: &'r RuleSet,
+    solved: &'r mut Solved,
     /// Programs inside ops by address, for several ops may share one; kept alive here, so that an address stays taken.
     done: HashMap<*const Program, (Arc<Program>, Arc<Program>)>,
     report: Report,
@@ -56,9 +63,8 @@ impl Run<'_> {
                 (dag, outputs) = (next, moved);
             }
             if pass < passes
-                && let Some((next, moved)) = window::pass(&dag, &outputs, self.options, pass)
+                && let Some((next, moved)) = window::pass(&dag, &outputs, self.options, self.solved, pass)
             {
-                self.report.has_choices = true;
                 (dag, outputs) = (next, moved);
             }
         }

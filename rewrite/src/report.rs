@@ -25,12 +25,11 @@ pub struct Report {
     pub rewrites: Vec<Rewrite>,
     /// For each output the least exact class among the rewrites that it depends on.
     pub outputs: Vec<Class>,
-    /// How often each rule matched, whether or not what it built is in the result; equal windows are looked at once.
+    /// How often each rule matched in all forms that were made, whether or not what it built is in the result; equal windows are
+    /// looked at once.
     pub matched: BTreeMap<&'static str, usize>,
     /// The least exact class among all rewrites, also those whose results have gone into others.
     pub worst: Class,
-    /// Whether the e-graph has chosen anything but the program as it was.
-    pub has_choices: bool,
     /// The cost of the program as given.
     pub before: Cost,
     /// The cost of the simplified program.
@@ -73,7 +72,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { rewrites: _, outputs, matched: _, worst: _, has_choices: _, before, after } = self;
+        let Report { rewrites: _, outputs, matched: _, worst: _, before, after } = self;
         writeln!(f, "flops {} -> {}, bytes {} -> {}", before.flops, after.flops, before.bytes, after.bytes)?;
         for Rewrite { rule, class, identity, count } in &self.rewrites {
             writeln!(f, "{count} x {rule} ({class}): {identity}")?;

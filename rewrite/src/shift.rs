@@ -319,6 +319,7 @@ impl Analysis<'_, '_> {
             | Op::CustomJvp(_)
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
+            | Op::LinearSolve(_)
             | Op::Remat(_)
             | Op::DebugPrint(_)
             | Op::Collective(_) => None,

@@ -12,20 +12,47 @@ use rjax_ir::{Aval, Op, Scalar};
 use smallvec::SmallVec;
 
 use crate::Options;
-use crate::dag::{Dag, Fired, Head, Node, Ops};
+use crate::dag::{Dag, Fired, Head, Node, OpId, Ops};
 use crate::egraph::{self, Data, EGraph, Facts};
 use crate::extract::{Selection, extract};
 use crate::known::Known;
 use crate::saturate::{Limits, Provenance, saturate};
 use crate::term::{Definition, matches};
 
+/// The windows that were solved, for all programs and forms of one run.
+pub(crate) struct Solved {
+    /// What a byte of an elementwise result costs in each of the forms that are wanted.
+    fused_bytes: Vec<u64>,
+    /// The form that is being made.
+    pub form: usize,
+    /// Whether some window looks different in different forms.
+    pub forms_differ: bool,
+    /// The ops of all programs: in keys they go by their numbers here.
+    ops: Ops,
+    /// For each window what to put in its place in each form.
+    plans: HashMap<Vec<KeyPart>, Vec<Option<Arc<Plan>>>>,
+}
+
+impl Solved {
+    /// Nothing yet.
+    pub fn new(fused_bytes: Vec<u64>) -> Solved {
+        Solved { fused_bytes, form: 0, forms_differ: false, ops: Ops::default(), plans: HashMap::new() }
+    }
+}
+
 /// One pass over all windows. Returns the new graph and outputs, or nothing if no window got better.
-pub(crate) fn pass<'r>(dag: &Dag<'r>, outputs: &[Id], options: &Options, number: usize) -> Option<(Dag<'r>, Vec<Id>)> {
+pub(crate) fn pass<'r>(
+    dag: &Dag<'r>,
+    outputs: &[Id],
+    options: &Options,
+    solved: &mut Solved,
+    number: usize,
+) -> Option<(Dag<'r>, Vec<Id>)> {
     let live = dag.live(outputs);
     let computed: Vec<usize> = (0..live.len()).filter(|&i| live[i] && is_computed(dag.entries[i].node.head)).collect();
     let windows = cut(dag, &computed, options.window, number);
     let last_use = last_uses(dag, outputs, &live);
-    let mut solver = Solver { dag, options, last_use, ops: dag.ops.clone(), memo: HashMap::new() };
+    let mut solver = Solver { dag, options, last_use, ops: dag.ops.clone(), numbers: HashMap::new(), solved };
     let plans: Vec<(&[usize], Option<Arc<Plan>>)> =
         windows.into_iter().map(|window| (window, solver.window(window))).collect();
     if plans.iter().all(|(_, plan)| plan.is_none()) {
@@ -98,6 +125,7 @@ fn last_uses(dag: &Dag, outputs: &[Id], live: &[bool]) -> Vec<usize> {
 }
 
 /// What to put in the place of a window: steps whose operands are leaves of the window or earlier steps.
+#[derive(PartialEq)]
 struct Plan {
     steps: Vec<Step>,
     /// Positions in the window of what is needed outside, and what each becomes.
@@ -106,6 +134,7 @@ struct Plan {
     notes: Vec<(Source, Fired)>,
 }
 
+#[derive(PartialEq)]
 struct Step {
     what: What,
     inputs: Vec<Source>,
@@ -115,6 +144,7 @@ struct Step {
     fired: Fired,
 }
 
+#[derive(PartialEq)]
 enum What {
     /// The node of the window at the step's origin.
     Original,
@@ -125,7 +155,7 @@ enum What {
 }
 
 /// Where an operand comes from.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Source {
     Leaf(usize),
     Step(usize),
@@ -146,7 +176,9 @@ struct Solver<'a, 'r> {
     last_use: Vec<usize>,
     /// Lent to the e-graph of one window after the other.
     ops: Ops,
-    memo: HashMap<Vec<KeyPart>, Option<Arc<Plan>>>,
+    /// The ops of this graph by what they are called in keys.
+    numbers: HashMap<OpId, OpId>,
+    solved: &'a mut Solved,
 }
 
 /// A window as an e-graph.
@@ -168,11 +200,13 @@ impl Solver<'_, '_> {
             return None;
         }
         let key = self.key(window);
-        if let Some(plan) = self.memo.get(&key) {
-            return plan.clone();
+        if let Some(plans) = self.solved.plans.get(&key) {
+            return plans[self.solved.form].clone();
         }
-        let plan = self.solve(window).map(Arc::new);
-        self.memo.insert(key, plan.clone());
+        let plans = self.solve(window);
+        self.solved.forms_differ |= plans.iter().any(|plan| *plan != plans[0]);
+        let plan = plans[self.solved.form].clone();
+        self.solved.plans.insert(key, plans);
         plan
     }
 
@@ -198,7 +232,7 @@ impl Solver<'_, '_> {
         self.last_use[i] > end || matches!(self.dag.entries[i].node.head, Head::Effect(..))
     }
 
-    fn key(&self, window: &[usize]) -> Vec<KeyPart> {
+    fn key(&mut self, window: &[usize]) -> Vec<KeyPart> {
         let mut key = Vec::new();
         let mut numbers: HashMap<usize, Id> = HashMap::new();
         for &i in window {
@@ -215,9 +249,10 @@ impl Solver<'_, '_> {
             let next = Id::from(numbers.len());
             numbers.insert(i, next);
             let head = match entry.node.head {
-                Head::Unique(op, _) => Head::Unique(op, 0),
-                Head::Effect(op, number) => Head::Effect(op, number.min(1)),
-                head @ (Head::Leaf(_) | Head::Const(_) | Head::Literal(_) | Head::Op(_) | Head::Projection(_)) => head,
+                Head::Op(op) => Head::Op(self.name(op)),
+                Head::Unique(op, _) => Head::Unique(self.name(op), 0),
+                Head::Effect(op, number) => Head::Effect(self.name(op), number.min(1)),
+                head @ (Head::Leaf(_) | Head::Const(_) | Head::Literal(_) | Head::Projection(_)) => head,
             };
             key.push(KeyPart::Node(Node { head, inputs }));
             if self.is_root(window, i) {
@@ -227,16 +262,27 @@ impl Solver<'_, '_> {
         key
     }
 
-    fn solve(&mut self, window: &[usize]) -> Option<Plan> {
+    /// What an op is called in keys, whichever graph it is in.
+    fn name(&mut self, op: OpId) -> OpId {
+        *self.numbers.entry(op).or_insert_with(|| self.solved.ops.intern(self.dag.ops.get(op)))
+    }
+
+    /// What to put in the place of a window in each form; the same plan where it is the same.
+    fn solve(&mut self, window: &[usize]) -> Vec<Option<Arc<Plan>>> {
         let mut problem = self.problem(window);
         let limits =
             Limits { iterations: self.options.iterations, nodes: self.options.growth * problem.egraph.nodes().len() };
         let provenance = saturate(&mut problem.egraph, self.dag.rules, &limits);
         let roots: Vec<Id> = problem.roots.iter().map(|&position| problem.input[position].0).collect();
-        let selection = extract(&problem.egraph, &roots, &problem.input, self.options.fused_bytes);
-        let plan = selection.map(|selection| plan(&problem, &selection, &provenance));
+        let mut plans: Vec<Option<Arc<Plan>>> = vec![];
+        for &fused_bytes in &self.solved.fused_bytes {
+            let selection = extract(&problem.egraph, &roots, &problem.input, fused_bytes);
+            let plan = selection.map(|selection| Arc::new(plan(&problem, &selection, &provenance)));
+            let known = plans.iter().find(|known| **known == plan).cloned();
+            plans.push(known.unwrap_or(plan));
+        }
         self.ops = std::mem::take(&mut problem.egraph.analysis.ops);
-        plan
+        plans
     }
 
     fn problem(&mut self, window: &[usize]) -> Problem {

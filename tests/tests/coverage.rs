@@ -58,9 +58,10 @@ fn form(op: &Op) -> usize {
         Op::Collective(_) => 47,
         Op::Linalg(_) => 48,
         Op::Fft(_) => 49,
+        Op::LinearSolve(_) => 50,
     }
 }
-const FORMS: usize = 50;
+const FORMS: usize = 51;
 
 /// `custom_lin` stands for tangents between two transformations and cannot be evaluated.
 const WITHOUT_SAMPLE: [usize; 1] = [44];

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use rjax_codegen_tpu::export;
-use rjax_ir::{Program, Tensor, eval};
+use rjax_ir::{Aval, Builder, DType, Linalg, Op, Program, Scalar, Tensor, eval};
 use rjax_stablehlo::bytecode::{self, Version};
 use rjax_stablehlo::{import, mlir, text};
 use rjax_tests::compare::same;
@@ -69,6 +69,48 @@ fn samples_read_back() {
         samples::all().into_iter().filter(exported),
         |s| s.name.clone(),
         |sample| check(&sample.name, &sample.program, &sample.tensors(3), distance(&sample.program, sample.ulps)),
+    );
+}
+
+/// Matrices that are hard on the QR algorithm, beside those of the samples.
+#[test]
+fn general_eigenvalues_read_back() {
+    let kinds: [(&str, usize, fn(usize, usize) -> f64); 7] = [
+        ("general", 9, |i, j| (1.3 * (i * i + 7 * j) as f64).sin()),
+        // The usual shifts leave a cyclic permutation as it is.
+        ("cyclic", 5, |i, j| ((j + 1) % 5 == i) as u8 as f64),
+        ("zero", 3, |_, _| 0.0),
+        ("identity", 4, |i, j| (i == j) as u8 as f64),
+        ("triangular", 4, |i, j| if i <= j { (i + 2 * j + 1) as f64 } else { 0.0 }),
+        ("graded", 5, |i, j| ((i + 2 * j) as f64 + 0.5).cos() * 10f64.powi(-(i as i32) - j as i32)),
+        ("large", 3, |i, j| ((3 * i + j) as f64).sin() * 1e30),
+    ];
+    let ops = [
+        Linalg::Eig { left: true, right: true },
+        Linalg::Eig { left: false, right: false },
+        Linalg::Schur { vectors: true },
+    ];
+    let dtypes = [DType::F32, DType::F64, DType::C64, DType::C128];
+    let cases = ops.iter().flat_map(|&op| dtypes.map(|dtype| (op, dtype)));
+    check_all(
+        cases.flat_map(|(op, dtype)| kinds.map(|kind| (op, dtype, kind))),
+        |(op, dtype, (kind, ..))| format!("{op:?} of {kind} {dtype}"),
+        |&(op, dtype, (kind, n, element))| {
+            // Another matrix beside the one in question, which is finished sooner or later.
+            let positions = (0..2).flat_map(|k| (0..n * n).map(move |at| (k, at / n, at % n)));
+            let elements = positions.map(|(k, i, j)| {
+                let other = (1.7 * ((i + 2) * (3 * j + 1)) as f64).sin();
+                let parts = if k == 0 { [element(i, j), element(j, i)] } else { [other, 0.5] };
+                let [re, im] = parts.map(|part| Scalar::from_f64(dtype.real(), part).bits()[0]);
+                Scalar::from_bits(dtype, [re, if dtype.is_complex() { im } else { 0 }])
+            });
+            let elements: Vec<Scalar> = elements.collect();
+            let a = Tensor::from_scalars(&Aval::new(dtype, [2, n, n]), &elements);
+            let mut b = Builder::new();
+            let x = b.input(a.aval());
+            let outputs = b.emit(Op::Linalg(op), &[x]);
+            check(&format!("{op:?} {kind}"), &b.finish(outputs), &[a], 64.0)
+        },
     );
 }
 

@@ -1,4 +1,4 @@
-//! Stable sorts of lines of several arrays.
+//! Sorts of lines of several arrays.
 //!
 //! Keys become unsigned integers that compare as the elements sort; a line is then a sort of integers together with
 //! their positions, and every operand is gathered by those.
@@ -10,6 +10,7 @@ use std::cell::RefCell;
 
 use half::{bf16, f16};
 use rjax_ir::DType;
+use rjax_ir::math::unstable_sort;
 use rjax_kernel::kir;
 use rjax_runtime::parallel_for;
 
@@ -208,7 +209,7 @@ pub(super) unsafe extern "C" fn sort(task: &kir::Sort, pointers: *const *mut u8)
 unsafe fn order_line(task: &kir::Sort, scratch: &mut Scratch, key: impl Fn(usize) -> *const u8) -> bool {
     let extent = task.extent;
     scratch.order.clear();
-    if values::has_short_key(task) {
+    if task.stable && values::has_short_key(task) {
         // SAFETY: the line has `extent` elements, `inner` apart.
         let shared = unsafe { values::pack_line(task, key(0), scratch) };
         scratch.order.extend(scratch.packed.iter().map(|&entry| entry as u32));
@@ -231,11 +232,13 @@ unsafe fn order_line(task: &kir::Sort, scratch: &mut Scratch, key: impl Fn(usize
     }
     let keys = &scratch.ranks;
     scratch.order.extend(0..extent as u32);
-    scratch.order.sort_unstable_by(|&a, &b| {
-        let ranks = |i: u32| (0..columns).map(move |column| keys[column * extent + i as usize]);
-        // The position decides between equals, which makes the sort stable.
-        ranks(a).cmp(ranks(b)).then(a.cmp(&b))
-    });
+    let ranks = |i: u32| (0..columns).map(move |column| keys[column * extent + i as usize]);
+    if task.stable {
+        // The position decides between equals.
+        scratch.order.sort_unstable_by(|&a, &b| ranks(a).cmp(ranks(b)).then(a.cmp(&b)));
+    } else {
+        unstable_sort(&mut scratch.order, |a, b| ranks(a).lt(ranks(b)));
+    }
     false
 }
 

@@ -196,6 +196,7 @@ fn routines() {
                 extent: 2,
                 inner: 3,
                 num_keys: 1,
+                stable: true,
                 operands: vec![
                     SortOperand { dtype: f, source: whole(0), destination: whole(4) },
                     SortOperand { dtype: DType::I32, source: whole(2), destination: whole(5) },
@@ -248,6 +249,7 @@ fn sorts_of_one_array() {
                     extent,
                     inner: 1,
                     num_keys: 1,
+                    stable: true,
                     operands: vec![SortOperand { dtype, source: whole(0), destination: whole(1) }],
                 })],
                 ..Module::default()
@@ -263,7 +265,8 @@ fn sorts_of_one_array() {
 #[test]
 fn sorts() {
     for dtype in DType::ALL {
-        for (extent, num_keys) in [(0, 1), (1, 1), (40, 1), (40, 2), (700, 1)] {
+        let sizes = [(0, 1), (1, 1), (40, 1), (40, 2), (700, 1)];
+        for ((extent, num_keys), stable) in sizes.into_iter().flat_map(|size| [(size, true), (size, false)]) {
             let element = |i: usize| {
                 let part = |j: usize| match (i * 7 + j * 3) % 11 {
                     _ if !dtype.is_inexact() => ((i * 31) % 13) as f64,
@@ -295,7 +298,7 @@ fn sorts() {
                     buffer(DType::I32, extent, Space::Output(1)),
                     buffer(DType::I32, extent, Space::Output(2)),
                 ],
-                body: vec![Stmt::Sort(Sort { outer: 1, extent, inner: 1, num_keys, operands })],
+                body: vec![Stmt::Sort(Sort { outer: 1, extent, inner: 1, num_keys, stable, operands })],
                 ..Module::default()
             };
             let positions: Vec<i32> = (0..extent as i32).collect();
@@ -305,10 +308,13 @@ fn sorts() {
                 Tensor::from_vec([extent], positions.clone()),
             ];
             let found = build(&module).call(&inputs).expect("fits");
-            let sort = rjax_ir::Sort { axis: 0, stable: true, num_keys };
+            let sort = rjax_ir::Sort { axis: 0, stable, num_keys };
             let expected = rjax_ir::eval_op(&rjax_ir::Op::Sort(sort), &inputs).expect("accepted");
             for (found, expected) in found.iter().zip(&expected) {
-                assert!(found.bits_equal(expected), "{extent} {dtype} by {num_keys}: {found:?} {expected:?}");
+                assert!(
+                    found.bits_equal(expected),
+                    "{extent} {dtype} by {num_keys}, stable {stable}: {found:?} {expected:?}"
+                );
             }
         }
     }

@@ -16,7 +16,7 @@ use super::reflect::{geqrf, householder_product};
 const SWEEPS: i32 = 40;
 
 /// The distance from 1 to the next number.
-fn epsilon(dtype: DType) -> f64 {
+pub fn epsilon(dtype: DType) -> f64 {
     if dtype.real() == DType::F64 { f64::EPSILON } else { f64::from(f32::EPSILON) }
 }
 
@@ -91,7 +91,7 @@ fn turn(m: &mut Matrices<'_>, by: &Turn, phase: Atom, [x, y]: [Atom; 2], axis: u
 }
 
 /// Repeats `step` on the state while some matrix is not done and steps are left. The state begins with the number of steps.
-fn repeat(
+pub fn repeat(
     m: &mut Matrices<'_>,
     state: &[Atom],
     limit: i32,
@@ -122,7 +122,7 @@ fn repeat(
 }
 
 /// Zeros after the end of both axes, as far as wanted.
-fn pad(m: &mut Matrices<'_>, x: Atom, more: [usize; 2]) -> Atom {
+pub fn pad(m: &mut Matrices<'_>, x: Atom, more: [usize; 2]) -> Atom {
     let zero = Scalar::zero(m.b.dtype(x));
     let after = more.iter().map(|&high| PadDim { high: high as i64, ..PadDim::default() });
     let padding: Vec<PadDim> = m.batch.iter().map(|_| PadDim::default()).chain(after).collect();
@@ -156,7 +156,7 @@ fn added(m: &mut Matrices<'_>, rows: Atom, n: usize) -> Option<Atom> {
 }
 
 /// Divided by a real number for each matrix.
-fn divide(m: &mut Matrices<'_>, x: Atom, by: Atom) -> Atom {
+pub fn divide(m: &mut Matrices<'_>, x: Atom, by: Atom) -> Atom {
     let extents = m.b.shape(x)[m.batch.len()..].to_vec();
     let divisor = m.number(by, None);
     let divisor = m.spread(divisor, &[], &extents);

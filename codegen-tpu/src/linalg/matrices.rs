@@ -14,6 +14,12 @@ pub struct Matrices<'b> {
     pub batch: Vec<usize>,
 }
 
+/// Starts of a window that begins at an index along one axis, and at zero along the others.
+fn starts(rank: usize, axis: usize, index: Atom) -> impl Iterator<Item = Atom> {
+    let zero = Atom::from(Scalar::zero(DType::I32));
+    (0..rank).map(move |other| if other == axis { index } else { zero })
+}
+
 impl Matrices<'_> {
     pub fn shape(&self, extents: &[usize]) -> Shape {
         [&self.batch[..], extents].concat().into()
@@ -47,12 +53,23 @@ impl Matrices<'_> {
 
     /// Element `index` along an axis, which goes away.
     pub fn at(&mut self, x: Atom, axis: usize, index: Atom) -> Atom {
+        let one = self.window(x, axis, index, 1);
+        let shape = self.b.shape(x).without(&[self.batch.len() + axis]);
+        self.b.reshape(one, &shape)
+    }
+
+    /// Some elements along an axis, from `start` on.
+    pub fn window(&mut self, x: Atom, axis: usize, start: Atom, count: usize) -> Atom {
         let (shape, axis) = (self.b.shape(x), self.batch.len() + axis);
-        let zero = Atom::from(Scalar::zero(DType::I32));
-        let starts = (0..shape.rank()).map(|other| if other == axis { index } else { zero });
-        let operands: Vec<Atom> = std::iter::once(x).chain(starts).collect();
-        let one = self.b.emit1(Op::DynamicSlice { sizes: shape.with_extent(axis, 1) }, &operands);
-        self.b.reshape(one, &shape.without(&[axis]))
+        let operands: Vec<Atom> = std::iter::once(x).chain(starts(shape.rank(), axis, start)).collect();
+        self.b.emit1(Op::DynamicSlice { sizes: shape.with_extent(axis, count) }, &operands)
+    }
+
+    /// Others in their place.
+    pub fn replace(&mut self, x: Atom, axis: usize, start: Atom, by: Atom) -> Atom {
+        let (rank, axis) = (self.b.shape(x).rank(), self.batch.len() + axis);
+        let operands: Vec<Atom> = [x, by].into_iter().chain(starts(rank, axis, start)).collect();
+        self.b.emit1(Op::DynamicUpdateSlice, &operands)
     }
 
     /// Elements `start..limit` along an axis.

@@ -8,7 +8,7 @@ use rjax_ir::{Atom, Binary, Compare, Reducer, Scalar, Unary};
 use super::matrices::Matrices;
 
 /// The reflector that makes a column zero after its element `k`: v, tau, and what that element becomes, a real number.
-fn reflector(m: &mut Matrices<'_>, column: Atom, rows: usize, k: Atom) -> [Atom; 3] {
+pub fn reflector(m: &mut Matrices<'_>, column: Atom, rows: usize, k: Atom) -> [Atom; 3] {
     let (row, k_rows) = (m.positions(&[rows], 0), m.everywhere(k, &[rows]));
     let (below, here) = (m.b.compare(Compare::Gt, row, k_rows), m.b.compare(Compare::Eq, row, k_rows));
     let from_here = m.b.binary(Binary::Or, below, here);
@@ -58,7 +58,7 @@ fn reflector(m: &mut Matrices<'_>, column: Atom, rows: usize, k: Atom) -> [Atom;
 }
 
 /// `(I - tau v v^H) a`.
-fn reflect(m: &mut Matrices<'_>, tau: Atom, v: Atom, a: Atom, [rows, cols]: [usize; 2]) -> Atom {
+pub fn reflect(m: &mut Matrices<'_>, tau: Atom, v: Atom, a: Atom, [rows, cols]: [usize; 2]) -> Atom {
     let conj = m.conj(v);
     let conj = m.spread(conj, &[0], &[rows, cols]);
     let products = m.b.mul(conj, a);
@@ -70,7 +70,7 @@ fn reflect(m: &mut Matrices<'_>, tau: Atom, v: Atom, a: Atom, [rows, cols]: [usi
 }
 
 /// `a (I - tau v v^H)`.
-fn reflect_right(m: &mut Matrices<'_>, tau: Atom, v: Atom, a: Atom, [rows, cols]: [usize; 2]) -> Atom {
+pub fn reflect_right(m: &mut Matrices<'_>, tau: Atom, v: Atom, a: Atom, [rows, cols]: [usize; 2]) -> Atom {
     let across = m.spread(v, &[1], &[rows, cols]);
     let products = m.b.mul(a, across);
     let sums = m.reduce(Reducer::Sum, products, &[1]);

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use crate::eval::order::{self, Nan};
 use crate::eval::strided;
+use crate::math::unstable_sort;
 use crate::op::transpose;
 use crate::{Aval, DTypeSet, Result, Tensor, check, ensure};
 
@@ -12,7 +13,8 @@ use crate::{Aval, DTypeSet, Result, Tensor, check, ensure};
 pub struct Sort {
     /// The axis.
     pub axis: usize,
-    /// Equal keys keep their order.
+    /// Equal keys keep their order; otherwise it is the one that XLA on CPUs leaves them in
+    /// ([`math::unstable_sort`](crate::math::unstable_sort)).
     pub stable: bool,
     /// How many leading operands are compared, the first one foremost.
     pub num_keys: usize,
@@ -46,10 +48,15 @@ impl Sort {
         let lanes: Vec<Tensor> = inputs.iter().map(|x| transpose::permute(x, &permutation)).collect();
         let keys: Vec<_> = lanes[..self.num_keys].iter().map(|x| order::ranks(x, Nan::Last)).collect();
         let mut positions: Vec<usize> = (0..inputs[0].shape().size()).collect();
+        let compare = |a: usize, b: usize| {
+            keys.iter().map(|key| key[a].cmp(&key[b])).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        };
         for lane in positions.chunks_exact_mut(length.max(1)) {
-            lane.sort_by(|&a, &b| {
-                keys.iter().map(|key| key[a].cmp(&key[b])).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
-            });
+            if self.stable {
+                lane.sort_by(|&a, &b| compare(a, b));
+            } else {
+                unstable_sort(lane, |a, b| compare(a, b).is_lt());
+            }
         }
         let sorted = lanes.iter().map(|x| strided::pick(x, x.shape(), positions.iter().copied()));
         sorted.map(|x| transpose::permute(&x, &transpose::inverse(&permutation))).collect()

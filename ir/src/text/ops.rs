@@ -9,7 +9,7 @@ use super::param::{Field, Param, Params};
 use super::read::{Read, Reader};
 use crate::op::{
     ArgReduce, Collective, Combiner, Conv, Cumulative, CumulativeKind, CustomJvp, CustomLinear, CustomVjp, DebugPrint,
-    DotGeneral, Fft, Gather, IndexMode, Linalg, Precision, Remat, Scan, Scatter, SelectAndGatherAdd,
+    DotGeneral, Fft, Gather, IndexMode, Linalg, LinearSolve, Precision, Remat, Scan, Scatter, SelectAndGatherAdd,
     SelectAndScatterAdd, Slice, Sort, While, Window,
 };
 use crate::{Binary, Compare, Op, Reducer, Unary};
@@ -113,6 +113,15 @@ pub fn params(op: &Op) -> Vec<(&'static str, Param)> {
             ("num_res", num_residuals.to_param()),
             ("out_avals", outputs.to_param()),
         ],
+        Op::LinearSolve(LinearSolve { matvec, solve, transpose_solve, num_consts }) => {
+            let mut params = vec![
+                ("matvec_jaxpr", matvec.to_param()),
+                ("num_consts", num_consts.to_param()),
+                ("solve_jaxpr", solve.to_param()),
+            ];
+            params.extend(transpose_solve.as_ref().map(|program| ("transpose_solve_jaxpr", program.to_param())));
+            params
+        }
         Op::Remat(Remat { program, policy, differentiated }) => vec![
             ("differentiated", differentiated.to_param()),
             ("jaxpr", program.to_param()),
@@ -326,6 +335,7 @@ const STRUCTURED: &[(&str, &str)] = &[
     ("custom_jvp_call", "A call of a program with its own forward derivative."),
     ("custom_vjp_call", "A call of a program with its own reverse derivative."),
     ("custom_lin", "The tangents of a custom_vjp_call, known by their transpose."),
+    ("custom_linear_solve", "Solves linear equations by a program that is not differentiated."),
     ("checkpoint", "A call whose inner values are computed again in the backward pass."),
     ("debug_print", "Prints values when the program runs."),
     ("psum", "Sums over named axes."),
@@ -471,6 +481,12 @@ pub(super) fn from_params(name: &str, p: &mut Reader<'_>) -> Read<Option<Op>> {
             bwd: p.take("bwd_jaxpr")?,
             num_residuals: p.take("num_res")?,
             outputs: p.take("out_avals")?,
+        }),
+        "custom_linear_solve" => Op::LinearSolve(LinearSolve {
+            matvec: p.take("matvec_jaxpr")?,
+            solve: p.take("solve_jaxpr")?,
+            transpose_solve: p.take_unless_none("transpose_solve_jaxpr")?,
+            num_consts: p.take_or("num_consts", 0)?,
         }),
         "checkpoint" => Op::Remat(Remat {
             program: p.take("jaxpr")?,

@@ -197,6 +197,14 @@ const STRUCTURED: &[&str] = &[
     ] a
   in (b,) }",
     "{ lambda ; a:f32[] b:f32[]. let
+    c:f32[] = custom_linear_solve[
+      matvec_jaxpr={ lambda ; d:f32[] e:f32[]. let f:f32[] = mul d e in (f,) }
+      num_consts=1
+      solve_jaxpr={ lambda ; g:f32[] h:f32[]. let i:f32[] = div h g in (i,) }
+      transpose_solve_jaxpr={ lambda ; j:f32[] k:f32[]. let l:f32[] = div k j in (l,) }
+    ] a b
+  in (c,) }",
+    "{ lambda ; a:f32[] b:f32[]. let
     c:f32[] = custom_lin[
       bwd_jaxpr={ lambda ; d:f32[] e:f32[]. let f:f32[] = mul d e in (f,) }
       num_res=1

@@ -65,6 +65,7 @@ pub(super) fn of(graph: &Graph<'_>, node: &Node<'_>) -> Cost {
         | Op::CustomJvp(_)
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
+        | Op::LinearSolve(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Collective(_) => Cost::OwnStep,

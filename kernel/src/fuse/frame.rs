@@ -98,6 +98,7 @@ pub(super) fn reads_memory(graph: &Graph<'_>, node: &Node<'_>, operand: usize) -
         | Op::CustomJvp(_)
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
+        | Op::LinearSolve(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Collective(_) => true,
@@ -313,6 +314,7 @@ impl Frames {
             | Op::CustomJvp(_)
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
+            | Op::LinearSolve(_)
             | Op::Remat(_)
             | Op::DebugPrint(_)
             | Op::Collective(_) => node.inputs.iter().map(|_| Use::Memory).collect(),

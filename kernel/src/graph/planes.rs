@@ -107,6 +107,7 @@ impl<'p> Graph<'p> {
             | Op::CustomJvp(_)
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
+            | Op::LinearSolve(_)
             | Op::Remat(_)
             | Op::DebugPrint(_)
             | Op::Collective(_) => None,

@@ -137,11 +137,16 @@ pub(super) fn sort(sort: &Sort, spans: &[(Span, Span)], memory: &mut Memory) {
                 (0..sort.extent).map(|i| read(memory, *source, first + i * sort.inner, operand.dtype)).collect()
             })
             .collect();
-        let mut order_of: Vec<usize> = (0..sort.extent).collect();
-        order_of.sort_by(|&i, &j| {
+        let compare = |i: usize, j: usize| {
             let keys = columns[..sort.num_keys].iter().map(|key| order(key[i], key[j]));
             keys.fold(Ordering::Equal, Ordering::then)
-        });
+        };
+        let mut order_of: Vec<usize> = (0..sort.extent).collect();
+        if sort.stable {
+            order_of.sort_by(|&i, &j| compare(i, j));
+        } else {
+            math::unstable_sort(&mut order_of, |i, j| compare(i, j).is_lt());
+        }
         for (column, (_, destination)) in columns.iter().zip(spans) {
             for (i, &from) in order_of.iter().enumerate() {
                 write(memory, *destination, first + i * sort.inner, column[from]);

@@ -402,6 +402,9 @@ impl Display for Conv {
 impl Display for Sort {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "sort {}x{}x{} keys={}", self.outer, self.extent, self.inner, self.num_keys)?;
+        if !self.stable {
+            f.write_str(" unstable")?;
+        }
         for (i, operand) in self.operands.iter().enumerate() {
             let comma = if i == 0 { "" } else { "," };
             write!(f, "{comma} {} {} = {}", operand.dtype, operand.destination, operand.source)?;

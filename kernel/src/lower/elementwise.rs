@@ -75,6 +75,7 @@ impl Writer<'_, '_> {
             | Op::CustomJvp(_)
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
+            | Op::LinearSolve(_)
             | Op::Remat(_)
             | Op::DebugPrint(_)
             | Op::Collective(_)) => unreachable!("{} is not elementwise", op.name()),

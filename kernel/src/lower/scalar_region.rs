@@ -486,6 +486,7 @@ fn form(graph: &Graph<'_>, id: NodeId) -> Form {
         | Op::CustomJvp(_)
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
+        | Op::LinearSolve(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Collective(_) => Form::Other,

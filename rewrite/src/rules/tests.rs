@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{Class, Code, Match, Rule, RuleSet, Term, all, rule};
+use crate::window::Solved;
 use crate::{Options, Report, Tier, program, simplify, simplify_explained};
 use rjax_ir::{Binary, DType, DTypeSet, Program, Scalar, Tensor, eval, verify, with_element};
 
@@ -360,7 +361,8 @@ fn wrong_rules_are_found() {
         let with = |rules: Vec<&'static Rule>| {
             move |program: &Program| {
                 let rules = RuleSet::new(Tier::Strict, rules.iter().copied());
-                program::simplify(program, &options(Tier::Strict), &rules).expect("simplifies")
+                program::simplify(program, &options(Tier::Strict), &rules, &mut Solved::new(vec![10]))
+                    .expect("simplifies")
             }
         };
         let (_, none) = violations(&before, &with(all().collect()), wrong.name);

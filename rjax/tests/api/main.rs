@@ -4,6 +4,7 @@ mod collectives;
 mod control_flow;
 mod errors;
 mod golden;
+mod implicit;
 mod indexing;
 mod jit;
 mod names;

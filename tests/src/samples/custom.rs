@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use rjax_ir::{Aval, Collective, CustomJvp, CustomVjp, DType, Op, Unary};
+use rjax_ir::{Aval, Collective, CustomJvp, CustomVjp, DType, LinearSolve, Op, Unary};
 
 use super::{Derivatives, Sample, any, program};
+use crate::random::Values;
 
 const F: DType = DType::F64;
 
 pub(super) fn add(samples: &mut Vec<Sample>) {
     samples.push(custom_jvp());
     samples.push(custom_vjp());
+    samples.push(linear_solve());
     collectives(samples);
 }
 
@@ -62,6 +64,32 @@ fn custom_vjp() -> Sample {
     let op = CustomVjp { call: Arc::new(call), fwd: Arc::new(fwd), bwd: Arc::new(bwd), num_consts: 1 };
     let inputs = [any(F, &[]), any(F, &[3]), any(F, &[]), any(DType::I32, &[])];
     Sample::op(Op::CustomVjp(op), &inputs).smooth(2).only(Derivatives::Reverse).frozen(&[0])
+}
+
+/// `x` of `d * x = b` backwards, which is not symmetric.
+fn linear_solve() -> Sample {
+    let vector = Aval::new(F, [3]);
+    let pair = [vector.clone(), vector];
+    let matvec = program(&pair, |b, v| {
+        let product = b.mul(v[0], v[1]);
+        vec![b.reverse(product, &[0])]
+    });
+    let solve = program(&pair, |b, v| {
+        let product = b.reverse(v[1], &[0]);
+        vec![b.div(product, v[0])]
+    });
+    let transpose_solve = program(&pair, |b, v| {
+        let quotient = b.div(v[1], v[0]);
+        vec![b.reverse(quotient, &[0])]
+    });
+    let op = LinearSolve {
+        matvec: Arc::new(matvec),
+        solve: Arc::new(solve),
+        transpose_solve: Some(Arc::new(transpose_solve)),
+        num_consts: 1,
+    };
+    let diagonal = (Aval::new(F, [3]), Values::Signed(0.7, 3.0));
+    Sample::op(Op::LinearSolve(op), &[diagonal, any(F, &[3])]).smooth(2)
 }
 
 /// The axis that the collectives of the samples speak of.

@@ -116,6 +116,12 @@ fn arg_reductions(samples: &mut Vec<Sample>) {
 }
 
 fn sorts(samples: &mut Vec<Sample>) {
+    // Many equal keys: short lines by insertion, longer ones by partitions first.
+    for extent in [9, 60] {
+        let keys = (Aval::new(DType::I32, [2, extent]), Values::Uniform(0.0, 4.0));
+        let op = Op::Sort(Sort { axis: 1, stable: false, num_keys: 1 });
+        samples.push(Sample::op(op, &[keys, any(DType::F64, &[2, extent])]).smooth(2).named("unstable"));
+    }
     for dtype in DType::ALL {
         let sort = |axis, num_keys| Op::Sort(Sort { axis, stable: true, num_keys });
         samples.push(Sample::op(sort(0, 1), &[special(dtype, &[20])]).named("special"));
