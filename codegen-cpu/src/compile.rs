@@ -12,13 +12,13 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncOrDataId, Linkage, Module as _, ModuleReloc, ModuleRelocTarget, default_libcall_names};
 use rjax_ir::{Error, ErrorKind, Result};
-use rjax_kernel::kir::{Access, Inst, Kernel, Module, Space, Stmt, View};
+use rjax_kernel::kir::{Access, Inst, Kernel, Module, Param, Space, Stmt, View};
 use rjax_runtime::timed;
 
 use crate::callees::{Callees, FUNCTIONS, WIDE_LOOPS};
 use crate::executable::{Code, Executable};
 use crate::expand::expand;
-use crate::kernel;
+use crate::kernel::{self, Memory};
 use crate::routines::{Routine, library_functions};
 use crate::schedule::{Scheduler, Task, weight};
 use crate::target::{Effort, target};
@@ -111,14 +111,14 @@ enum Callee {
 
 /// Work for one of the compiling threads.
 enum Job<'a> {
-    Kernel(&'a Kernel, Vec<bool>),
+    Kernel(&'a Kernel, Vec<Memory>),
     Schedule { function: Box<Function>, routines: Vec<Routine>, effort: Effort },
 }
 
 fn functions(module: &Module, options: &Options, listing: Listing) -> Result<(Vec<Compiled>, Vec<Task>)> {
     let mut jobs = Vec::new();
-    for (kernel, unaliased) in module.kernels.iter().zip(unaliased_reads(module)) {
-        jobs.push((size(&kernel.body), Job::Kernel(kernel, unaliased)));
+    for (kernel, memory) in module.kernels.iter().zip(memory(module)) {
+        jobs.push((size(&kernel.body), Job::Kernel(kernel, memory)));
     }
     let (parts, tasks) = schedule(module)?;
     jobs.extend(parts);
@@ -191,14 +191,14 @@ impl Compiler {
         self.context.clear();
         let mut wide = Vec::new();
         let (mut routines, effort) = match job {
-            Job::Kernel(kernel, unaliased) => {
+            Job::Kernel(kernel, memory) => {
                 let isa = target(Effort::Full)?;
                 let mut callees = Callees::new(isa.default_call_conv());
                 self.context.func.name = UserFuncName::user(FUNCTIONS, id);
                 self.context.func.signature = Callees::kernel_signature(isa.default_call_conv());
                 let mut builder = FunctionBuilder::new(&mut self.context.func, &mut self.builder);
                 let kernel = &expand(kernel);
-                wide = kernel::emit(kernel, unaliased, &mut builder, &mut callees)?;
+                wide = kernel::emit(kernel, memory, &mut builder, &mut callees)?;
                 builder.finalize(isa.frontend_config());
                 (callees.routines, if size > LONG_KERNEL { Effort::Quick } else { Effort::Full })
             }
@@ -324,38 +324,36 @@ fn link(module: &Module, functions: &[Compiled]) -> Result<Code> {
     Ok(Code { entry, bytes: functions.iter().map(|f| f.code.len()).sum(), memory: jit })
 }
 
-/// For each parameter of each kernel: whether it is only read and no launch gives it memory that another parameter writes, so that its
-/// loads may move.
-fn unaliased_reads(module: &Module) -> Vec<Vec<bool>> {
-    let mut unaliased: Vec<Vec<bool>> = module
-        .kernels
-        .iter()
-        .map(|kernel| kernel.params.iter().map(|param| param.access == Access::Read).collect())
-        .collect();
-    note_aliases(module, &module.body, &mut unaliased);
-    unaliased
+/// What the launches say of each parameter of each kernel.
+fn memory(module: &Module) -> Vec<Vec<Memory>> {
+    let unknown = |param: &Param| Memory { unaliased: param.access == Access::Read, cached: false };
+    let mut memory: Vec<Vec<Memory>> =
+        module.kernels.iter().map(|kernel| kernel.params.iter().map(unknown).collect()).collect();
+    note_launches(module, &module.body, &mut memory);
+    memory
 }
 
-fn note_aliases(module: &Module, stmts: &[Stmt], unaliased: &mut [Vec<bool>]) {
+fn note_launches(module: &Module, stmts: &[Stmt], memory: &mut [Vec<Memory>]) {
     for stmt in stmts {
         match stmt {
             Stmt::Launch { kernel, args } => {
                 let Some(callee) = module.kernels.get(kernel.index()) else { continue };
                 let extents: Vec<_> = args.iter().map(|view| extent(module, view)).collect();
-                for (i, read) in unaliased[kernel.index()].iter_mut().enumerate().take(extents.len()) {
-                    *read &= extents.iter().zip(&callee.params).enumerate().all(|(j, (other, param))| {
+                for (i, memory) in memory[kernel.index()].iter_mut().enumerate().take(extents.len()) {
+                    memory.cached |= matches!(extents[i], Some((Space::Local(_), ..)));
+                    memory.unaliased &= extents.iter().zip(&callee.params).enumerate().all(|(j, (other, param))| {
                         i == j || param.access == Access::Read || !overlap(&extents[i], other)
                     });
                 }
             }
             Stmt::While { condition, body, .. } => {
-                note_aliases(module, condition, unaliased);
-                note_aliases(module, body, unaliased);
+                note_launches(module, condition, memory);
+                note_launches(module, body, memory);
             }
-            Stmt::For { body, .. } => note_aliases(module, body, unaliased),
-            Stmt::Rows(rows) => note_aliases(module, &rows.body, unaliased),
+            Stmt::For { body, .. } => note_launches(module, body, memory),
+            Stmt::Rows(rows) => note_launches(module, &rows.body, memory),
             Stmt::Switch { branches, .. } => {
-                branches.iter().for_each(|branch| note_aliases(module, branch, unaliased));
+                branches.iter().for_each(|branch| note_launches(module, branch, memory));
             }
             Stmt::Copy { .. }
             | Stmt::Print { .. }

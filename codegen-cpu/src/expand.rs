@@ -12,6 +12,7 @@
 #![allow(clippy::approx_constant, reason = "coefficients near famous numbers are not those numbers")]
 
 mod arithmetic;
+mod division;
 mod error_function;
 mod exponential;
 mod hyperbolic;
@@ -23,8 +24,9 @@ mod unroll;
 use std::collections::HashMap;
 
 use rjax_ir::{Binary, DType, Scalar, Unary};
-use rjax_kernel::kir::{Expr, Inst, Kernel, Reg};
+use rjax_kernel::kir::{Expr, Inst, Kernel, Order, Reg};
 
+use crate::target::{Wide, wide_vectors};
 use arithmetic::Math;
 
 /// The kernel with the functions that [`ulps`] lists taken apart.
@@ -32,7 +34,8 @@ pub(crate) fn expand(kernel: &Kernel) -> Kernel {
     let mut kernel = kernel.clone();
     let body = std::mem::take(&mut kernel.body);
     let registers = &mut kernel.registers;
-    let mut expander = Expander { registers, replaced: HashMap::new(), constants: HashMap::new() };
+    let mut expander =
+        Expander { registers, replaced: HashMap::new(), constants: HashMap::new(), mixed_vectors: false };
     let body = expander.block(body);
     kernel.body = body;
     kernel
@@ -94,6 +97,8 @@ struct Expander<'a> {
     /// What stands for the results of the functions that were taken apart.
     replaced: HashMap<Reg, Reg>,
     constants: HashMap<Reg, Scalar>,
+    /// Whether the block is the body of a loop whose vectors may mix integers of 32 bits and `f64`.
+    mixed_vectors: bool,
 }
 
 impl Expander<'_> {
@@ -102,8 +107,14 @@ impl Expander<'_> {
         // What the block has computed already: sine and cosine share their reduction.
         let mut known = HashMap::new();
         for mut inst in insts {
+            let outer = self.mixed_vectors;
+            if let Inst::Loop(l) = &inst {
+                let vector = matches!(l.order, Order::Vector | Order::VectorReduce);
+                self.mixed_vectors = vector && wide_vectors() == Some(Wide::Avx512);
+            }
             let nested: Vec<Vec<Inst>> =
                 inst.blocks_mut().into_iter().map(|block| self.block(std::mem::take(block))).collect();
+            self.mixed_vectors = outer;
             inst.blocks_mut().into_iter().zip(nested).for_each(|(block, expanded)| *block = expanded);
             inst.map_reads(&mut |r| self.replaced.get(&r).copied().unwrap_or(r));
             if let Inst::Let { result, value: Expr::Const(scalar) } = &inst {
@@ -155,6 +166,7 @@ impl Expander<'_> {
             Expr::Unary(op, _) => ulps(*op, dtype).is_some(),
             Expr::Binary(Binary::Atan2, ..) => dtype.is_float(),
             Expr::Binary(Binary::Pow, ..) => dtype.is_float() && (exponent.is_some() || dtype != DType::F64),
+            Expr::Binary(Binary::Div | Binary::Rem, ..) => self.mixed_vectors && division::is_short(dtype),
             Expr::Binary(..) => false,
             Expr::Const(_)
             | Expr::Index(_)
@@ -172,8 +184,11 @@ impl Expander<'_> {
         if !takes_apart {
             return None;
         }
-        let float = if dtype == DType::F64 { DType::F64 } else { DType::F32 };
+        let float = if dtype == DType::F64 || dtype.is_integer() { DType::F64 } else { DType::F32 };
         let mut math = Math { registers: self.registers, insts: out, known, float };
+        if let Expr::Binary(op @ (Binary::Div | Binary::Rem), x, y) = value {
+            return Some(math.integer_division(*op, dtype, *x, *y));
+        }
         let wide = |math: &mut Math<'_>, x: Reg| if dtype == float { x } else { math.convert(float, x) };
         let wide_result = match value {
             Expr::Unary(op, x) => {

@@ -29,7 +29,7 @@ use contract::{Contraction, contract};
 use element::Element;
 use strided::{Dense, Strided};
 pub(crate) use tile::Kept;
-use tile::{Kernels, Real};
+use tile::{Kernels, MatrixTiles, Real};
 
 /// An operand or result in memory: the first element and the strides, in elements, of its rows and columns.
 #[derive(Clone, Copy)]
@@ -92,16 +92,42 @@ pub(crate) unsafe fn gemm(gemm: &kir::Gemm, lhs: *const u8, rhs: *const u8, out:
     }
 }
 
-/// Runs some rows of one product of the batch that `gemm` describes.
-///
-/// # Safety
-/// As for [`gemm()`], for so many rows from the addresses on.
-pub(crate) unsafe fn rows(gemm: &kir::Gemm, rows: usize, lhs: *const u8, rhs: *const u8, out: *mut u8) {
+/// Some rows of one product of the batch that `gemm` describes.
+fn part(gemm: &kir::Gemm, rows: usize) -> kir::Gemm {
     let mut part = gemm.clone();
     part.batch.clear();
     part.m.extent = rows;
+    part
+}
+
+/// Runs some rows of one product of the batch that `gemm` describes, with the right operand that [`keep_rows`] kept.
+///
+/// # Safety
+/// As for [`gemm()`], for so many rows from the addresses on; what is kept is this right operand.
+pub(crate) unsafe fn rows(
+    gemm: &kir::Gemm,
+    rows: usize,
+    lhs: *const u8,
+    rhs: *const u8,
+    out: *mut u8,
+    kept: Option<&Kept>,
+) {
+    let part = part(gemm, rows);
     // SAFETY: the caller's promise.
-    unsafe { self::gemm(&part, lhs, rhs, out) }
+    unsafe {
+        if !kept.is_some_and(|kept| with_kept(&part, lhs, rhs, out, kept)) {
+            self::gemm(&part, lhs, rhs, out);
+        }
+    }
+}
+
+/// Packs the right operand of products of so many rows, if that helps.
+///
+/// # Safety
+/// As for [`gemm()`], of the right operand.
+pub(crate) unsafe fn keep_rows(gemm: &kir::Gemm, rows: usize, rhs: *const u8) -> Option<Box<Kept>> {
+    // SAFETY: the caller's promise.
+    unsafe { keep(&part(gemm, rows), rhs) }
 }
 
 /// As [`gemm()`], of a right operand that is the same until `kept` is forgotten: it is packed there the first time, if that helps.
@@ -115,52 +141,83 @@ pub(crate) unsafe fn gemm_kept(
     out: *mut u8,
     kept: &mut Option<Box<Kept>>,
 ) {
-    // SAFETY: the caller's promise; the dtypes are those of the arrays.
-    let done = unsafe {
-        match (gemm.dtype, gemm.out_dtype) {
-            (DType::F32, _) => one_kept::<f32, f32>(gemm, lhs, rhs, out, kept),
-            (DType::F16, DType::F32) => one_kept::<f16, f32>(gemm, lhs, rhs, out, kept),
-            (DType::F16, _) => one_kept::<f16, f16>(gemm, lhs, rhs, out, kept),
-            (DType::BF16, DType::F32) => one_kept::<bf16, f32>(gemm, lhs, rhs, out, kept),
-            (DType::BF16, _) => one_kept::<bf16, bf16>(gemm, lhs, rhs, out, kept),
-            (
-                DType::F64
-                | DType::Bool
-                | DType::I8
-                | DType::I16
-                | DType::I32
-                | DType::I64
-                | DType::U8
-                | DType::U16
-                | DType::U32
-                | DType::U64
-                | DType::C64
-                | DType::C128
-                | DType::Narrow(_),
-                _,
-            ) => false,
+    // SAFETY: the caller's promise.
+    unsafe {
+        if kept.is_none() {
+            *kept = keep(gemm, rhs);
         }
-    };
-    if !done {
-        // SAFETY: the caller's promise.
-        unsafe { self::gemm(gemm, lhs, rhs, out) }
+        if !kept.as_ref().is_some_and(|kept| with_kept(gemm, lhs, rhs, out, kept)) {
+            self::gemm(gemm, lhs, rhs, out);
+        }
     }
+}
+
+/// # Safety
+/// As for [`keep_rows`].
+unsafe fn keep(gemm: &kir::Gemm, rhs: *const u8) -> Option<Box<Kept>> {
+    let mut kept = None;
+    on_tiles(gemm, [std::ptr::null(), rhs], std::ptr::null_mut(), &mut |tiles, contraction| {
+        // SAFETY: the caller's promise; the left operand and the result are not looked at.
+        kept = unsafe { (tiles.keep)(contraction) }.map(Box::new);
+    });
+    kept
 }
 
 /// Whether the product was computed with a kept operand.
 ///
 /// # Safety
-/// As for [`gemm_kept`].
-unsafe fn one_kept<E: Element<f32>, R: Element<f32>>(
+/// As for [`gemm()`]; what is kept is this right operand.
+unsafe fn with_kept(gemm: &kir::Gemm, lhs: *const u8, rhs: *const u8, out: *mut u8, kept: &Kept) -> bool {
+    let mut done = false;
+    on_tiles(gemm, [lhs, rhs], out, &mut |tiles, contraction| {
+        // SAFETY: the caller's promise.
+        done = unsafe { (tiles.contract_kept)(contraction, kept) };
+    });
+    done
+}
+
+/// Calls `run` with a product, if it is one that matrix tile registers may compute.
+///
+fn on_tiles(
     gemm: &kir::Gemm,
-    lhs: *const u8,
-    rhs: *const u8,
+    operands: [*const u8; 2],
     out: *mut u8,
-    kept: &mut Option<Box<Kept>>,
-) -> bool {
-    let Some(tiles) = &f32::kernels().matrix else { return false };
+    run: &mut dyn FnMut(&MatrixTiles<f32>, &Contraction<'_, f32>),
+) {
+    match (gemm.dtype, gemm.out_dtype) {
+        (DType::F32, _) => on_tiles_of::<f32, f32>(gemm, operands, out, run),
+        (DType::F16, DType::F32) => on_tiles_of::<f16, f32>(gemm, operands, out, run),
+        (DType::F16, _) => on_tiles_of::<f16, f16>(gemm, operands, out, run),
+        (DType::BF16, DType::F32) => on_tiles_of::<bf16, f32>(gemm, operands, out, run),
+        (DType::BF16, _) => on_tiles_of::<bf16, bf16>(gemm, operands, out, run),
+        (
+            DType::F64
+            | DType::Bool
+            | DType::I8
+            | DType::I16
+            | DType::I32
+            | DType::I64
+            | DType::U8
+            | DType::U16
+            | DType::U32
+            | DType::U64
+            | DType::C64
+            | DType::C128
+            | DType::Narrow(_),
+            _,
+        ) => {}
+    }
+}
+
+fn on_tiles_of<E: Element<f32>, R: Element<f32>>(
+    gemm: &kir::Gemm,
+    [lhs, rhs]: [*const u8; 2],
+    out: *mut u8,
+    run: &mut dyn FnMut(&MatrixTiles<f32>, &Contraction<'_, f32>),
+) {
+    let Some(tiles) = &f32::kernels().matrix else { return };
     if !gemm.batch.is_empty() || gemm.n.out != 1 {
-        return false;
+        return;
     }
     let contraction = Contraction {
         extents: Extents { m: gemm.m.extent, n: gemm.n.extent, k: gemm.k.extent },
@@ -170,13 +227,7 @@ unsafe fn one_kept<E: Element<f32>, R: Element<f32>>(
         add: gemm.add,
         parallel: true,
     };
-    // SAFETY: the caller's promise.
-    unsafe {
-        if kept.is_none() {
-            *kept = (tiles.keep)(&contraction).map(Box::new);
-        }
-        kept.as_ref().is_some_and(|kept| (tiles.contract_kept)(&contraction, kept))
-    }
+    run(tiles, &contraction);
 }
 
 /// Whether [`gemm`] has a routine for these dtypes.

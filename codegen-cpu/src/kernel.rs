@@ -18,10 +18,19 @@ use crate::routines::Routine;
 /// Local memory begins at a multiple of this many bytes.
 const LOCAL_ALIGNMENT: i64 = 64;
 
-/// Emits a kernel and gives the wide loops that it calls. `unaliased[p]` says that no launch gives parameter `p`, which is only read, memory that another parameter writes.
+/// What holds of the memory of a parameter in all launches of its kernel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    /// It is only read, and no other parameter writes it: its loads may move.
+    pub(crate) unaliased: bool,
+    /// Some launch gives it the scratch memory of a block of rows, which is in the caches however long the array would be.
+    pub(crate) cached: bool,
+}
+
+/// Emits a kernel and gives the wide loops that it calls. There is a `memory` for each parameter.
 pub(crate) fn emit(
     kernel: &Kernel,
-    unaliased: &[bool],
+    memory: &[Memory],
     builder: &mut FunctionBuilder<'_>,
     callees: &mut Callees,
 ) -> Result<Vec<WideLoop>> {
@@ -44,7 +53,7 @@ pub(crate) fn emit(
     let mut emitter = Emitter {
         ops,
         kernel,
-        unaliased,
+        memory,
         bases,
         values: vec![None; kernel.registers.len()],
         constants: vec![None; kernel.registers.len()],
@@ -116,7 +125,7 @@ fn check_insts(kernel: &Kernel, insts: &[Inst]) -> Result<()> {
 struct Emitter<'a, 'b, 'f> {
     ops: Ops<'b, 'f>,
     kernel: &'a Kernel,
-    unaliased: &'a [bool],
+    memory: &'a [Memory],
     /// The address of each parameter.
     bases: Vec<Value>,
     /// The value of each register, with one lane.
@@ -310,7 +319,7 @@ impl Emitter<'_, '_, '_> {
 
     /// The memory flags of accesses to a parameter.
     fn flags(&self, param: ParamId) -> MemFlagsData {
-        if self.unaliased[param.index()] {
+        if self.memory[param.index()].unaliased {
             MemFlagsData::trusted().with_readonly().with_can_move()
         } else {
             MemFlagsData::trusted()

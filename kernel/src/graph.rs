@@ -233,9 +233,13 @@ impl<'p> Graph<'p> {
                     self.add(program, eqn, inputs, vec![], region)
                 }
                 // Their first operand's memory is seen otherwise or written.
-                Op::Bitcast { .. } | Op::DynamicUpdateSlice | Op::Scatter(_) => {
+                Op::Bitcast { .. } | Op::DynamicUpdateSlice => {
                     let inputs = [self.as_arrays(&inputs[..1], region), inputs[1..].to_vec()].concat();
                     self.add(program, eqn, inputs, vec![], region)
+                }
+                Op::Scatter(scatter) => {
+                    let inputs = [self.as_arrays(&inputs[..1], region), inputs[1..].to_vec()].concat();
+                    self.scatter(program, eqn, inputs, scatter, region)
                 }
                 Op::GeneralReduce { body, axes } if self.is_arg_reduce(body, axes, &inputs).is_some() => {
                     let largest = self.is_arg_reduce(body, axes, &inputs) == Some(true);

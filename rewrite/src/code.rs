@@ -49,6 +49,8 @@ pub enum Code {
     DynamicUpdateSlice,
     /// `gather`.
     Gather,
+    /// `scatter`, `scatter-add` and so on.
+    Scatter,
     /// `dot_general`.
     Dot,
     /// An op that no rule looks at.
@@ -83,12 +85,12 @@ impl Code {
             Op::DynamicSlice { .. } => Code::DynamicSlice,
             Op::DynamicUpdateSlice => Code::DynamicUpdateSlice,
             Op::Gather(_) => Code::Gather,
+            Op::Scatter(_) => Code::Scatter,
             Op::DotGeneral(_) => Code::Dot,
             Op::RegularizedIncompleteBeta
             | Op::StopGradient
             | Op::Name { .. }
             | Op::OptimizationBarrier
-            | Op::Scatter(_)
             | Op::GeneralReduce { .. }
             | Op::ArgReduce(_)
             | Op::Conv(_)
@@ -161,6 +163,7 @@ pub(crate) fn commutes(op: &Op, dtype: rjax_ir::DType) -> bool {
         | Code::DynamicSlice
         | Code::DynamicUpdateSlice
         | Code::Gather
+        | Code::Scatter
         | Code::Dot
         | Code::Other
         | Code::Leaf => false,

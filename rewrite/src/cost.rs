@@ -125,6 +125,9 @@ pub(crate) fn op_cost(op: &Op, inputs: &[Aval], outputs: &[Aval]) -> Cost {
     }
 }
 
+/// Estimates that differ by less than one part in so many do not differ.
+pub(crate) const FINENESS: u64 = 64;
+
 /// The price of a whole program; see [`price`].
 pub(crate) fn total(program: &Program, fused_bytes: u64) -> u64 {
     let eqns = program.eqns.iter().map(|eqn| {
@@ -155,6 +158,8 @@ pub(crate) fn price(op: &Op, inputs: &[Aval], outputs: &[Aval], fused_bytes: u64
     }
     let start = if let Op::DotGeneral(_) | Op::Conv(_) = op { START } else { 100 };
     let (per_flop, per_byte) = match op {
+        // A product that sums nothing multiplies only.
+        Op::DotGeneral(dot) if dot.lhs_contracting.is_empty() => (5, 50),
         Op::DotGeneral(_) | Op::Conv(_) => (10, 50),
         Op::Unary(_)
         | Op::Binary(_)

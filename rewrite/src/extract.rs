@@ -41,6 +41,10 @@ impl Table {
         Table { classes, nodes }
     }
 
+    fn number(&self, egraph: &EGraph, x: Id) -> usize {
+        self.classes.binary_search(&egraph.find(x)).expect("a class")
+    }
+
     /// The price of what the roots need, or `None` if the choice has a cycle or a hole.
     fn total(&self, roots: &[usize], choice: &[Option<usize>]) -> Option<u64> {
         #[derive(Clone, Copy, PartialEq)]
@@ -226,17 +230,47 @@ fn node_price(egraph: &EGraph, class: Id, node: &Node, fused_bytes: u64) -> u64 
     }
 }
 
-/// The cheapest selection found for the roots, if it is cheaper than the input's. `input` gives the nodes of the
-/// program as it was, in its order.
-pub(crate) fn extract(egraph: &EGraph, roots: &[Id], input: &[(Id, Node)], fused_bytes: u64) -> Option<Selection> {
-    let table = Table::new(egraph, fused_bytes);
-    let number = |x: Id| table.classes.binary_search(&egraph.find(x)).expect("a class");
-    let roots: Vec<usize> = roots.iter().map(|&x| number(x)).collect();
+/// What was read out of an e-graph by some price.
+pub(crate) struct Extracted {
+    /// The cheapest selection found, if it is cheaper than the input's.
+    pub selection: Option<Selection>,
+    /// How much cheaper it is than the first one.
+    pub gain: u64,
+}
+
+/// The cheapest selections found for the roots by the prices for each `fused_bytes`. `input` gives the nodes of the program as it was,
+/// in its order.
+pub(crate) fn extract(egraph: &EGraph, roots: &[Id], input: &[(Id, Node)], fused_bytes: &[u64]) -> Vec<Extracted> {
+    let mut first: Option<Vec<Option<usize>>> = None;
+    let one = |&fused_bytes: &u64| {
+        let table = Table::new(egraph, fused_bytes);
+        let roots: Vec<usize> = roots.iter().map(|&x| table.number(egraph, x)).collect();
+        let Some((total, choice, is_input)) = cheapest(egraph, &table, &roots, input) else {
+            return Extracted { selection: None, gain: 0 };
+        };
+        let known = first.get_or_insert_with(|| choice.clone());
+        let gain = table.total(&roots, known).map_or(0, |known| known.saturating_sub(total));
+        let nodes = choice.iter().enumerate().filter_map(|(class, node)| {
+            let id = table.classes[class];
+            Some((id, egraph[id].nodes[(*node)?].clone()))
+        });
+        Extracted { selection: (!is_input).then(|| nodes.collect()), gain }
+    };
+    fused_bytes.iter().map(one).collect()
+}
+
+/// The lowest price found and the choice that has it, and whether that is the program as it was. `None` where that has a cycle.
+fn cheapest(
+    egraph: &EGraph,
+    table: &Table,
+    roots: &[usize],
+    input: &[(Id, Node)],
+) -> Option<(u64, Vec<Option<usize>>, bool)> {
     // What comes from outside is there already.
     let leaf = |&class: &Id| egraph[class].nodes.iter().position(|n| matches!(n.head, Head::Leaf(_)));
     let mut choice: Vec<Option<usize>> = table.classes.iter().map(leaf).collect();
     for (id, node) in input {
-        let class = number(*id);
+        let class = table.number(egraph, *id);
         // The first node of a class in the program's order: its operands' first nodes stand before it, so there is no
         // cycle.
         if choice[class].is_none() {
@@ -244,10 +278,11 @@ pub(crate) fn extract(egraph: &EGraph, roots: &[Id], input: &[(Id, Node)], fused
             choice[class] = egraph[table.classes[class]].nodes.iter().position(|n| same(egraph, n, &node));
         }
     }
-    let before = table.total(&roots, &choice)?;
+    let before = table.total(roots, &choice)?;
+    let as_it_was = choice.clone();
     let mut best = (before, choice.clone());
     let greedy = table.cost_sets();
-    if let Some(total) = table.total(&roots, &greedy)
+    if let Some(total) = table.total(roots, &greedy)
         && total < before
     {
         best = (total, greedy.clone());
@@ -259,23 +294,15 @@ pub(crate) fn extract(egraph: &EGraph, roots: &[Id], input: &[(Id, Node)], fused
             choice[class] = *node;
         }
     }
-    table.climb(&roots, &mut choice, &mut total);
+    table.climb(roots, &mut choice, &mut total);
     let several = table.nodes.iter().filter(|nodes| nodes.len() > 1).count();
     if several <= MOST_CHOICES {
         let undecided = vec![None; table.classes.len()];
-        let mut search =
-            Search { table: &table, roots: &roots, choice: undecided, best: (total, choice), decisions: 0 };
-        search.decide(&mut roots.clone(), 0);
+        let mut search = Search { table, roots, choice: undecided, best: (total, choice), decisions: 0 };
+        search.decide(&mut roots.to_vec(), 0);
         (total, choice) = search.best;
     }
-    if total >= before {
-        return None;
-    }
-    let nodes = choice.iter().enumerate().filter_map(|(class, node)| {
-        let id = table.classes[class];
-        Some((id, egraph[id].nodes[(*node)?].clone()))
-    });
-    Some(nodes.collect())
+    Some(if total < before { (total, choice, false) } else { (before, as_it_was, true) })
 }
 
 /// Equal nodes, or with the operands of a commutative op exchanged.

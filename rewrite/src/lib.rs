@@ -158,8 +158,7 @@ pub fn simplify_priced(
     let first = program::simplify(program, options, &rules, &mut solved)?;
     let mut forms = vec![];
     for (i, &fused_bytes) in others.iter().enumerate() {
-        // Windows that look the same in all forms make programs that do.
-        if !solved.forms_differ {
+        if !first.1.forms_differ {
             break;
         }
         solved.form = i + 1;
@@ -183,7 +182,7 @@ pub fn simplify_priced(
 
 /// Whether a price is lower by so much that an estimate can tell.
 fn is_better(price: u64, than: u64) -> bool {
-    price < than - than / 64
+    price < than - than / cost::FINENESS
 }
 
 /// [`simplify`], with the rewrites that survived and the cost before and after.

@@ -58,6 +58,7 @@ impl Run<'_> {
         let mut outputs = self.load(&mut dag, program, &inputs);
         // Before each pass and after the last: a pass may show that two exponentials are one.
         let shifts = self.rules.tier.allows(shift::SHIFT_EXPONENTIALS.class);
+        self.solved.gains.fill(0);
         for pass in 0..=passes {
             if shifts && let Some((next, moved)) = shift::shift(&dag, &outputs) {
                 (dag, outputs) = (next, moved);
@@ -86,6 +87,7 @@ impl Run<'_> {
             self.report.outputs = vec![inside; program.outvars.len()];
             return program.clone();
         }
+        report.forms_differ |= self.solved.forms_differ(&simplified);
         self.report = report;
         simplified
     }

@@ -30,6 +30,8 @@ pub struct Report {
     pub matched: BTreeMap<&'static str, usize>,
     /// The least exact class among all rewrites, also those whose results have gone into others.
     pub worst: Class,
+    /// Whether in this program or one inside it the e-graph found forms that are cheaper by other prices.
+    pub forms_differ: bool,
     /// The cost of the program as given.
     pub before: Cost,
     /// The cost of the simplified program.
@@ -72,7 +74,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { rewrites: _, outputs, matched: _, worst: _, before, after } = self;
+        let Report { rewrites: _, outputs, matched: _, worst: _, forms_differ: _, before, after } = self;
         writeln!(f, "flops {} -> {}, bytes {} -> {}", before.flops, after.flops, before.bytes, after.bytes)?;
         for Rewrite { rule, class, identity, count } in &self.rewrites {
             writeln!(f, "{count} x {rule} ({class}): {identity}")?;

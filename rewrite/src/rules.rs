@@ -16,6 +16,7 @@ mod layout;
 mod one_hot;
 mod part;
 mod reduce;
+mod scatter;
 mod select;
 mod slice;
 mod stable;
@@ -221,6 +222,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         part::RULES,
         structure::RULES,
         one_hot::RULES,
+        scatter::RULES,
         stable::RULES,
     ]
     .into_iter()

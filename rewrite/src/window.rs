@@ -8,16 +8,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use egg::{Id, Language};
-use rjax_ir::{Aval, Op, Scalar};
+use rjax_ir::{Aval, Op, Program, Scalar};
 use smallvec::SmallVec;
 
 use crate::Options;
-use crate::dag::{Dag, Fired, Head, Node, OpId, Ops};
+use crate::cost::{FINENESS, total};
+use crate::dag::{Dag, Entry, Fired, Head, Node, OpId, Ops};
 use crate::egraph::{self, Data, EGraph, Facts};
-use crate::extract::{Selection, extract};
+use crate::extract::{Extracted, Selection, extract};
 use crate::known::Known;
 use crate::saturate::{Limits, Provenance, saturate};
-use crate::term::{Definition, matches};
+use crate::term::{Definition, Term, matches};
 
 /// The windows that were solved, for all programs and forms of one run.
 pub(crate) struct Solved {
@@ -25,18 +26,25 @@ pub(crate) struct Solved {
     fused_bytes: Vec<u64>,
     /// The form that is being made.
     pub form: usize,
-    /// Whether some window looks different in different forms.
-    pub forms_differ: bool,
+    /// How much cheaper the windows of the program that is being simplified are in each form, by its own prices, than in the first.
+    pub gains: Vec<u64>,
     /// The ops of all programs: in keys they go by their numbers here.
     ops: Ops,
-    /// For each window what to put in its place in each form.
-    plans: HashMap<Vec<KeyPart>, Vec<Option<Arc<Plan>>>>,
+    /// For each window what to put in its place in each form, and the gain over the first.
+    plans: HashMap<Vec<KeyPart>, Vec<(Option<Arc<Plan>>, u64)>>,
 }
 
 impl Solved {
     /// Nothing yet.
     pub fn new(fused_bytes: Vec<u64>) -> Solved {
-        Solved { fused_bytes, form: 0, forms_differ: false, ops: Ops::default(), plans: HashMap::new() }
+        let gains = vec![0; fused_bytes.len()];
+        Solved { fused_bytes, form: 0, gains, ops: Ops::default(), plans: HashMap::new() }
+    }
+
+    /// Whether in some form a program is cheaper than in the first by so much that an estimate can tell.
+    pub fn forms_differ(&self, program: &Program) -> bool {
+        let forms = self.fused_bytes.iter().zip(&self.gains);
+        forms.into_iter().any(|(&fused_bytes, &gain)| gain > 0 && gain > total(program, fused_bytes) / FINENESS)
     }
 }
 
@@ -49,7 +57,7 @@ pub(crate) fn pass<'r>(
     number: usize,
 ) -> Option<(Dag<'r>, Vec<Id>)> {
     let live = dag.live(outputs);
-    let computed: Vec<usize> = (0..live.len()).filter(|&i| live[i] && is_computed(dag.entries[i].node.head)).collect();
+    let computed: Vec<usize> = (0..live.len()).filter(|&i| live[i] && is_computed(&dag.entries[i])).collect();
     let windows = cut(dag, &computed, options.window, number);
     let last_use = last_uses(dag, outputs, &live);
     let mut solver = Solver { dag, options, last_use, ops: dag.ops.clone(), numbers: HashMap::new(), solved };
@@ -102,11 +110,11 @@ fn mix(dag: &Dag, nodes: &[usize], seed: usize) -> u64 {
     hash.rotate_left(32)
 }
 
-/// Whether a node is computed when the program runs, unlike inputs and constants.
-fn is_computed(head: Head) -> bool {
-    match head {
+/// Whether a node is computed when the program runs, unlike inputs, constants and what has one number everywhere.
+fn is_computed(entry: &Entry) -> bool {
+    match entry.node.head {
         Head::Leaf(_) | Head::Const(_) | Head::Literal(_) => false,
-        Head::Op(_) | Head::Projection(_) | Head::Unique(..) | Head::Effect(..) => true,
+        Head::Op(_) | Head::Projection(_) | Head::Unique(..) | Head::Effect(..) => entry.splat.is_none(),
     }
 }
 
@@ -162,7 +170,7 @@ enum Source {
 }
 
 /// A window with its values renamed in order: equal for windows of the same structure.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum KeyPart {
     Leaf(Arc<[Aval]>, Option<Scalar>, Known),
     Node(Node),
@@ -200,14 +208,13 @@ impl Solver<'_, '_> {
             return None;
         }
         let key = self.key(window);
-        if let Some(plans) = self.solved.plans.get(&key) {
-            return plans[self.solved.form].clone();
+        if !self.solved.plans.contains_key(&key) {
+            let plans = self.solve(window);
+            self.solved.plans.insert(key.clone(), plans);
         }
-        let plans = self.solve(window);
-        self.solved.forms_differ |= plans.iter().any(|plan| *plan != plans[0]);
-        let plan = plans[self.solved.form].clone();
-        self.solved.plans.insert(key, plans);
-        plan
+        let plans = &self.solved.plans[&key];
+        self.solved.gains.iter_mut().zip(plans).for_each(|(sum, (_, gain))| *sum = sum.saturating_add(*gain));
+        plans[self.solved.form].0.clone()
     }
 
     /// Whether some growing rule has something to say.
@@ -267,19 +274,19 @@ impl Solver<'_, '_> {
         *self.numbers.entry(op).or_insert_with(|| self.solved.ops.intern(self.dag.ops.get(op)))
     }
 
-    /// What to put in the place of a window in each form; the same plan where it is the same.
-    fn solve(&mut self, window: &[usize]) -> Vec<Option<Arc<Plan>>> {
+    /// What to put in the place of a window in each form, the same plan where it is the same, and the gain over the first.
+    fn solve(&mut self, window: &[usize]) -> Vec<(Option<Arc<Plan>>, u64)> {
         let mut problem = self.problem(window);
         let limits =
             Limits { iterations: self.options.iterations, nodes: self.options.growth * problem.egraph.nodes().len() };
         let provenance = saturate(&mut problem.egraph, self.dag.rules, &limits);
         let roots: Vec<Id> = problem.roots.iter().map(|&position| problem.input[position].0).collect();
-        let mut plans: Vec<Option<Arc<Plan>>> = vec![];
-        for &fused_bytes in &self.solved.fused_bytes {
-            let selection = extract(&problem.egraph, &roots, &problem.input, fused_bytes);
+        let selections = extract(&problem.egraph, &roots, &problem.input, &self.solved.fused_bytes);
+        let mut plans: Vec<(Option<Arc<Plan>>, u64)> = vec![];
+        for Extracted { selection, gain } in selections {
             let plan = selection.map(|selection| Arc::new(plan(&problem, &selection, &provenance)));
-            let known = plans.iter().find(|known| **known == plan).cloned();
-            plans.push(known.unwrap_or(plan));
+            let known = plans.iter().find(|(known, _)| *known == plan).map(|(known, _)| known.clone());
+            plans.push((known.unwrap_or(plan), gain));
         }
         self.ops = std::mem::take(&mut problem.egraph.analysis.ops);
         plans
@@ -301,6 +308,10 @@ impl Solver<'_, '_> {
                     p.egraph.analysis.leaves.push(data);
                     let leaf = p.egraph.add(Node { head: Head::Leaf(number), inputs: SmallVec::new() });
                     p.leaves.push(leaf);
+                    if let (Some(value), [aval]) = (outside.splat, &outside.avals[..]) {
+                        let full = egraph::insert(&mut p.egraph, &Term::full(value, &aval.shape));
+                        p.egraph.union(leaf, full);
+                    }
                     leaf
                 });
                 inputs.push(class);
@@ -429,7 +440,7 @@ fn rebuild<'r>(dag: &Dag<'r>, outputs: &[Id], ops: Ops, plans: &[(&[usize], Opti
     (next, outputs)
 }
 
-/// A graph with the inputs and constants of another, and where they are.
+/// A graph with the inputs and constants of another and what has one number everywhere, and where they are.
 pub(crate) fn start<'r>(dag: &Dag<'r>, ops: Ops) -> (Dag<'r>, HashMap<Id, Id>) {
     let mut next = Dag::new(dag.rules, ops, dag.top_level, dag.fold_elements);
     let mut map: HashMap<Id, Id> = HashMap::new();
@@ -438,7 +449,10 @@ pub(crate) fn start<'r>(dag: &Dag<'r>, ops: Ops) -> (Dag<'r>, HashMap<Id, Id>) {
             Head::Leaf(number) => next.leaf(number as usize, entry.avals[0].clone()),
             Head::Const(number) => next.constant(dag.consts[number as usize].clone()),
             Head::Literal(value) => next.literal(value),
-            Head::Op(_) | Head::Projection(_) | Head::Unique(..) | Head::Effect(..) => continue,
+            Head::Op(_) | Head::Projection(_) | Head::Unique(..) | Head::Effect(..) => match entry.splat {
+                Some(value) => next.insert_term(&Term::full(value, &entry.avals[0].shape), &entry.location, 0),
+                None => continue,
+            },
         };
         next.note(id, &entry.fired);
         next.weaken(id, entry.weakest);

@@ -40,7 +40,7 @@ const COLUMNS: usize = 256;
 const DEPTHS: usize = 1024;
 /// What is kept for fewer rows than this stays in the second-level cache.
 const MANY_ROWS: usize = 96;
-const CACHED_BYTES: usize = 1 << 20;
+const CACHED_BYTES: usize = 2 << 20;
 /// How many parts there should be.
 const PARTS: usize = 16;
 /// The least and the greatest number that the greatest magnitude of an operand may be: `2^-30` and `2^50`.
@@ -89,6 +89,18 @@ struct Work<'a> {
 pub(super) unsafe fn multiply(contraction: &Contraction<'_, f32>, parts: usize) -> bool {
     let Extents { n, k, .. } = contraction.extents;
     let work = Work::new(contraction, parts);
+    if contraction.extents.m <= ROWS && fits(contraction.extents.m, k) && !contraction.add {
+        // No other rows need the same columns.
+        // SAFETY: the caller's promise.
+        return unsafe {
+            work.with_left(true, |left| {
+                if work.is_ordinary() {
+                    work.product(0..n, left, None);
+                }
+                work.is_ordinary()
+            })
+        };
+    }
     // Columns whose packed lines are there at once.
     let chunk = if fits(n, k) { n } else { (PACKED / k / BLOCK).max(1) * BLOCK };
     // Both must be known to be ordinary before anything is added to.
@@ -106,7 +118,7 @@ pub(super) unsafe fn multiply(contraction: &Contraction<'_, f32>, parts: usize) 
                     if !work.is_ordinary() {
                         return false;
                     }
-                    work.product(columns, left, right);
+                    work.product(columns, left, Some(right));
                 }
                 work.is_ordinary()
             })
@@ -160,8 +172,8 @@ pub(super) unsafe fn contract_kept(contraction: &Contraction<'_, f32>, kept: &Ke
             && work.with_left(true, |left| {
                 let ordinary = work.is_ordinary();
                 if ordinary {
-                    let right = kept.packed.as_bytes().as_ptr().cast_mut().cast();
-                    work.product(0..contraction.extents.n, left, right);
+                    let right = kept.packed.as_bytes().as_ptr().cast();
+                    work.product(0..contraction.extents.n, left, Some(right));
                 }
                 ordinary
             })
@@ -209,6 +221,29 @@ impl<'a> Work<'a> {
         self.greatest.iter().all(|bits| is_ordinary(bits.load(Ordering::Relaxed)))
     }
 
+    /// Packs some depths of lines, as if there were no others.
+    ///
+    /// # Safety
+    /// The part is in the operand, and `to` has room for it.
+    unsafe fn pack_depths(&self, side: Side, lines: Range<usize>, depths: Range<usize>, to: *mut u16) {
+        let to = to.wrapping_sub(packed_len(BLOCK, depths.start, self.parts));
+        let steps = depths.len().div_ceil(STEP);
+        for depth in depths.clone().step_by(PACKED_STEPS * STEP) {
+            let some = depth..depths.end.min(depth + PACKED_STEPS * STEP);
+            let packing = Packing { source: self.source(side), side, lines: lines.clone(), depths: some };
+            // SAFETY: the caller's promise.
+            let bits = unsafe { split(&packing, self.parts, steps, to) };
+            self.greatest[side as usize].fetch_max(bits, Ordering::Relaxed);
+        }
+    }
+
+    fn source(&self, side: Side) -> &'a dyn Source<f32> {
+        match side {
+            Side::Left => self.contraction.left,
+            Side::Right => self.contraction.right,
+        }
+    }
+
     /// Packs lines of one operand, all depths.
     ///
     /// # Safety
@@ -228,10 +263,7 @@ impl<'a> Work<'a> {
                 let (group, step) = (i / across * groups, i % across * PACKED_STEPS);
                 let begin = lines.start + group * BLOCK;
                 let packing = Packing {
-                    source: match side {
-                        Side::Left => self.contraction.left,
-                        Side::Right => self.contraction.right,
-                    },
+                    source: self.source(side),
                     side,
                     lines: begin..lines.end.min(begin + groups * BLOCK),
                     depths: step * STEP..k.min((step + PACKED_STEPS) * STEP),
@@ -246,15 +278,18 @@ impl<'a> Work<'a> {
         if parallel { parallel_for(down * across, grain, &run) } else { run(0, down * across) }
     }
 
-    /// Some columns of the result, from packed lines.
+    /// Some columns of the result, from packed lines. Those that are not there are packed by each part of the work for itself.
     ///
     /// # Safety
     /// As for [`contract`]; `right` holds the columns, `left` all rows.
-    unsafe fn product(&self, columns: Range<usize>, left: Option<*const u16>, right: *mut u16) {
+    unsafe fn product(&self, columns: Range<usize>, left: Option<*const u16>, right: Option<*const u16>) {
         let parallel = self.is_parallel();
         let Extents { m, k, .. } = self.contraction.extents;
         let fitting = ROW_BYTES / (k.next_multiple_of(STEP) * self.parts * size_of::<u16>());
-        let height = (fitting / BLOCK * BLOCK).clamp(BLOCK, ROWS);
+        let height = match right {
+            Some(_) => (fitting / BLOCK * BLOCK).clamp(BLOCK, ROWS),
+            None => m,
+        };
         let down = m.div_ceil(height);
         let mut width = columns.len().next_multiple_of(BLOCK);
         if left.is_some() {
@@ -264,8 +299,8 @@ impl<'a> Work<'a> {
             }
         }
         let across = columns.len().div_ceil(width);
-        let right = Shared(right);
-        let left = left.map(|left| Shared(left.cast_mut()));
+        let share = |lines: *const u16| Shared(lines.cast_mut());
+        let (left, right) = (left.map(share), right.map(share));
         let run = |first: usize, end: usize| {
             // SAFETY: the caller's promise.
             let tiles = unsafe { Tiles::configure() };
@@ -274,7 +309,7 @@ impl<'a> Work<'a> {
                 let rows = row..m.min(row + height);
                 let column = i % across * width;
                 let these = columns.start + column..columns.end.min(columns.start + column + width);
-                let right = right.at(packed_len(column, k, self.parts));
+                let right = right.as_ref().map(|right| right.at(packed_len(column, k, self.parts)).cast_const());
                 // SAFETY: the block is in the result, and the packed lines are there.
                 unsafe {
                     match &left {
@@ -303,7 +338,7 @@ impl<'a> Work<'a> {
         rows: Range<usize>,
         columns: Range<usize>,
         left: *const u16,
-        right: *const u16,
+        right: Option<*const u16>,
     ) {
         let k = self.contraction.extents.k;
         let (m, n) = (rows.len(), columns.len());
@@ -311,24 +346,37 @@ impl<'a> Work<'a> {
         let direct = self.contraction.out.direct(&rows, &columns).filter(|_| whole);
         let (padded_rows, padded) = (m.next_multiple_of(BLOCK), n.next_multiple_of(BLOCK));
         let into = self.contraction.add && direct.is_some();
-        with_scratch(if direct.is_some() { 0 } else { padded_rows * padded }, |scratch: *mut f32| {
-            let (to, stride) = direct.unwrap_or((scratch, padded as isize));
-            for depth in (0..k).step_by(DEPTHS) {
-                let steps = DEPTHS.min(k - depth).div_ceil(STEP);
-                let panel = |line: usize| packed_len(line, k, self.parts) + packed_len(BLOCK, depth, self.parts);
-                for column in (0..n).step_by(BLOCK) {
-                    for row in (0..m).step_by(BLOCK) {
-                        let (a, b) = (left.wrapping_add(panel(row)), right.wrapping_add(panel(column)));
-                        let c = to.wrapping_offset(row as isize * stride).wrapping_add(column);
-                        // SAFETY: the panels have the steps, and there is room for the block.
-                        unsafe { tiles.multiply(self.parts, steps, a, b, c, stride, depth == 0 && !into) };
+        let own = if right.is_some() { 0 } else { packed_len(n, DEPTHS.min(k), self.parts) };
+        let gathered = if direct.is_some() { 0 } else { padded_rows * padded };
+        with_scratch(own, |packed: *mut u16| {
+            with_scratch(gathered, |scratch: *mut f32| {
+                let (to, stride) = direct.unwrap_or((scratch, padded as isize));
+                for depth in (0..k).step_by(DEPTHS) {
+                    let depths = depth..k.min(depth + DEPTHS);
+                    let steps = depths.len().div_ceil(STEP);
+                    let panel = |line: usize| packed_len(line, k, self.parts) + packed_len(BLOCK, depth, self.parts);
+                    if right.is_none() {
+                        // SAFETY: the part is in the operand, and there is room for it.
+                        unsafe { self.pack_depths(Side::Right, columns.clone(), depths, packed) };
+                    }
+                    for column in (0..n).step_by(BLOCK) {
+                        let b = match right {
+                            Some(right) => right.wrapping_add(panel(column)),
+                            None => packed.cast_const().wrapping_add(packed_len(column, steps * STEP, self.parts)),
+                        };
+                        for row in (0..m).step_by(BLOCK) {
+                            let a = left.wrapping_add(panel(row));
+                            let c = to.wrapping_offset(row as isize * stride).wrapping_add(column);
+                            // SAFETY: the panels have the steps, and there is room for the block.
+                            unsafe { tiles.multiply(self.parts, steps, a, b, c, stride, depth == 0 && !into) };
+                        }
                     }
                 }
-            }
-            if direct.is_none() {
-                // SAFETY: the block is in the result.
-                unsafe { self.contraction.out.store(rows, columns, scratch, padded, self.contraction.add) };
-            }
+                if direct.is_none() {
+                    // SAFETY: the block is in the result.
+                    unsafe { self.contraction.out.store(rows, columns, scratch, padded, self.contraction.add) };
+                }
+            });
         });
     }
 }

@@ -62,8 +62,9 @@ impl Emitter<'_, '_, '_> {
         if trip.is_some_and(|trip| trip < LEAST_TRIP || trip * (l.body.len() as i64) < LEAST_WORK) {
             return Ok(false);
         }
-        let selected =
-            [false, true].into_iter().find_map(|double| select(self.kernel, l, &self.constants, wide, double));
+        let selected = [false, true]
+            .into_iter()
+            .find_map(|double| select((self.kernel, self.memory), l, &self.constants, wide, double));
         let Some(selection) = selected else { return Ok(false) };
         let after = self.ops.builder.create_block();
         for carry in &l.carried {

@@ -5,10 +5,10 @@ use rjax_kernel::kir::{Gemm, Module, Rows, Space, Stmt, View};
 use rjax_runtime::parallel_for;
 
 use super::parallel::Code;
-use crate::gemm;
 use crate::gemm::scratch::with_scratch;
+use crate::gemm::{self, Kept};
 
-/// How many groups of rows at least are shared among threads whole: the blocks of one use the same right operands.
+/// How many groups of rows at least are shared among threads whole: the blocks of one use the same right operands, packed once.
 const WHOLE_GROUPS: usize = 8;
 /// Arrays in scratch begin at multiples of this many bytes.
 const ALIGN: usize = 64;
@@ -88,11 +88,34 @@ impl RowsTask {
         Ok(task)
     }
 
+    /// For each step the right operand of the group from `first` on, packed if that helps.
+    ///
+    /// # Safety
+    /// As for [`rows`].
+    unsafe fn keep(&self, addresses: *const *mut u8, first: usize) -> Vec<Option<Box<Kept>>> {
+        let kept = self.steps.iter().map(|step| match step {
+            Step::Gemm(gemm, [_, Array::Whole(at), _]) if self.group > self.block => {
+                let [_, offset, _] = offsets(gemm, first);
+                // SAFETY: the table has an address for each array, and the group is in it.
+                unsafe { gemm::keep_rows(gemm, self.block, (*addresses.add(*at)).wrapping_offset(offset)) }
+            }
+            Step::Gemm(..) | Step::Launch(..) => None,
+        });
+        kept.collect()
+    }
+
     /// All steps for the rows from `first` on.
     ///
     /// # Safety
-    /// As for [`rows`]; `scratch` has the task's bytes.
-    unsafe fn block(&self, addresses: *const *mut u8, first: usize, scratch: *mut u8, table: &mut Vec<*mut u8>) {
+    /// As for [`rows`]; `scratch` has the task's bytes, and `kept` is of the group.
+    unsafe fn block(
+        &self,
+        addresses: *const *mut u8,
+        first: usize,
+        scratch: *mut u8,
+        table: &mut Vec<*mut u8>,
+        kept: &[Option<Box<Kept>>],
+    ) {
         let end = self.rows.min(first + self.block);
         // Of an array in scratch the address of row 0, which is not there.
         let address = |array: Array| match array {
@@ -101,7 +124,7 @@ impl RowsTask {
             Array::Local(offset, row) => scratch.wrapping_add(offset).wrapping_sub(first * row),
         };
         let mut kernel = 0;
-        for step in &self.steps {
+        for (step, kept) in self.steps.iter().zip(kept) {
             match step {
                 Step::Launch(each, arrays) => {
                     table.clear();
@@ -115,22 +138,28 @@ impl RowsTask {
                     kernel += 1;
                 }
                 Step::Gemm(gemm, arrays) => {
-                    let (mut rest, row) = (first / gemm.m.extent, (first % gemm.m.extent) as isize);
-                    let mut offsets = [row * gemm.m.lhs, 0, row * gemm.m.out];
-                    for axis in gemm.batch.iter().rev() {
-                        let i = (rest % axis.extent) as isize;
-                        rest /= axis.extent;
-                        offsets = [offsets[0] + i * axis.lhs, offsets[1] + i * axis.rhs, offsets[2] + i * axis.out];
-                    }
-                    let sizes = [gemm.dtype, gemm.dtype, gemm.out_dtype].map(|dtype| dtype.size() as isize);
-                    let [lhs, rhs, out] =
-                        std::array::from_fn(|i| address(arrays[i]).wrapping_offset(offsets[i] * sizes[i]));
-                    // SAFETY: the rows of the block are in the arrays.
-                    unsafe { gemm::rows(gemm, end - first, lhs, rhs, out) };
+                    let offsets = offsets(gemm, first);
+                    let [lhs, rhs, out] = std::array::from_fn(|i| address(arrays[i]).wrapping_offset(offsets[i]));
+                    // SAFETY: the rows of the block are in the arrays; no step writes an array in memory that others read in other rows.
+                    unsafe { gemm::rows(gemm, end - first, lhs, rhs, out, kept.as_deref()) };
                 }
             }
         }
     }
+}
+
+/// Of both operands and the result of a product, how far the rows from `first` on, or their product of the batch, are from the beginning, in
+/// bytes.
+fn offsets(gemm: &Gemm, first: usize) -> [isize; 3] {
+    let (mut rest, row) = (first / gemm.m.extent, (first % gemm.m.extent) as isize);
+    let mut offsets = [row * gemm.m.lhs, 0, row * gemm.m.out];
+    for axis in gemm.batch.iter().rev() {
+        let i = (rest % axis.extent) as isize;
+        rest /= axis.extent;
+        offsets = [offsets[0] + i * axis.lhs, offsets[1] + i * axis.rhs, offsets[2] + i * axis.out];
+    }
+    let sizes = [gemm.dtype, gemm.dtype, gemm.out_dtype].map(|dtype| dtype.size() as isize);
+    std::array::from_fn(|i| offsets[i] * sizes[i])
 }
 
 /// Runs the steps for all blocks.
@@ -141,14 +170,21 @@ impl RowsTask {
 pub(super) unsafe extern "C" fn rows(task: &RowsTask, addresses: *const *mut u8) {
     let addresses = addresses as usize;
     let groups = task.rows / task.group.max(1);
-    let grain = if groups >= WHOLE_GROUPS { task.group } else { task.block };
-    parallel_for(task.rows, grain, &|begin, end| {
+    // SAFETY: the caller's promise.
+    let keep = |first: usize| unsafe { task.keep(addresses as *const *mut u8, first) };
+    let run = |begin: usize, end: usize, kept: &[Option<Box<Kept>>]| {
         with_scratch(task.scratch, |scratch: *mut u8| {
             let mut table = Vec::with_capacity(16);
             for first in (begin..end).step_by(task.block) {
                 // SAFETY: the caller's promise; blocks are different rows.
-                unsafe { task.block(addresses as *const *mut u8, first, scratch, &mut table) };
+                unsafe { task.block(addresses as *const *mut u8, first, scratch, &mut table, kept) };
             }
         });
-    });
+    };
+    if groups >= WHOLE_GROUPS {
+        parallel_for(task.rows, task.group, &|begin, end| run(begin, end, &keep(begin)));
+    } else {
+        let kept: Vec<_> = (0..task.rows).step_by(task.group.max(1)).map(keep).collect();
+        parallel_for(task.rows, task.block, &|begin, end| run(begin, end, &kept[begin / task.group]));
+    }
 }

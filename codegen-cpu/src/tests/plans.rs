@@ -1,6 +1,9 @@
 //! Programs whose plan has a special form for large arrays, against the meaning of their ops.
 
-use rjax_ir::{ArgReduce, Aval, Builder, DType, Op, Program, Reducer, Scalar, Tensor, Unary, eval, with_element};
+use rjax_ir::{
+    ArgReduce, Aval, Builder, Combiner, DType, IndexMode, Op, Program, Reducer, Scalar, Scatter, Tensor, Unary, eval,
+    with_element,
+};
 use rjax_kernel::{Options as Planning, interpret, plan};
 
 use super::build;
@@ -103,5 +106,92 @@ fn long_reductions() {
         let sum = b.reduce(Reducer::Sum, y, axes);
         let max = b.reduce(Reducer::Max, x, axes);
         check(&b.finish(vec![sum, max]), &[values(&aval, 7)]);
+    }
+}
+
+/// Shapes of array, indices and updates, the axes of a scatter, and the extent that threads share.
+struct Scattered {
+    shapes: [&'static [usize]; 3],
+    windows: &'static [usize],
+    inserted: &'static [usize],
+    batching: &'static [usize],
+    scattered: usize,
+    shared: usize,
+}
+
+/// Some indices are out of bounds; sums of quarters are the same in any order.
+#[test]
+fn scatters_that_threads_share() {
+    let cases = [
+        Scattered {
+            shapes: [&[100], &[1 << 17, 1], &[1 << 17]],
+            windows: &[],
+            inserted: &[0],
+            batching: &[],
+            scattered: 0,
+            shared: 8,
+        },
+        Scattered {
+            shapes: [&[50, 256], &[40, 1], &[40, 256]],
+            windows: &[1],
+            inserted: &[0],
+            batching: &[],
+            scattered: 0,
+            shared: 4,
+        },
+        Scattered {
+            shapes: [&[6, 9], &[6, 20, 1], &[6, 20]],
+            windows: &[],
+            inserted: &[1],
+            batching: &[0],
+            scattered: 1,
+            shared: 6,
+        },
+        // Windows that overlap.
+        Scattered {
+            shapes: [&[300], &[30, 1], &[30, 128]],
+            windows: &[1],
+            inserted: &[],
+            batching: &[],
+            scattered: 0,
+            shared: 1,
+        },
+    ];
+    for case in &cases {
+        for dtype in [DType::F32, DType::I32, DType::BF16, DType::C64] {
+            for combiner in [Combiner::Add, Combiner::Max, Combiner::Replace] {
+                if dtype.is_complex() && combiner == Combiner::Max {
+                    continue;
+                }
+                let [x, indices, updates] =
+                    [(dtype, 0), (DType::I32, 1), (dtype, 2)].map(|(dtype, i)| Aval::new(dtype, case.shapes[i]));
+                let mut b = Builder::new();
+                let inputs = [&x, &indices, &updates].map(|aval| b.input(aval.clone()));
+                let scatter = Scatter {
+                    combiner,
+                    update_window_dims: case.windows.to_vec(),
+                    inserted_window_dims: case.inserted.to_vec(),
+                    operand_batching_dims: case.batching.to_vec(),
+                    scatter_indices_batching_dims: case.batching.to_vec(),
+                    scatter_dims_to_operand_dims: vec![case.scattered],
+                    mode: IndexMode::FillOrDrop,
+                    unique_indices: false,
+                    indices_are_sorted: false,
+                };
+                let y = b.emit1(Op::Scatter(scatter), &inputs);
+                let program = b.finish(vec![y]);
+                let extent = case.shapes[0][case.scattered];
+                let places = (0..indices.size()).map(|i| (i * 7919 % (extent + 9)) as i32 - 4).collect::<Vec<_>>();
+                let places = Tensor::from_vec(indices.shape.clone(), places);
+                let module = check(&program, &[values(&x, 5), places, values(&updates, 3)]);
+                if dtype == DType::F32 && combiner == Combiner::Add {
+                    let shared = format!("gather-scatter %0..%1 of {} ", case.shared);
+                    assert!(module.to_string().contains(&shared), "{module}");
+                    let nowhere = Tensor::full(indices.shape.clone(), Scalar::new(1000_i32));
+                    let zeros = Tensor::full(x.shape.clone(), Scalar::new(-0.0_f32));
+                    check(&program, &[zeros, nowhere, values(&updates, 3)]);
+                }
+            }
+        }
     }
 }

@@ -6,7 +6,10 @@
 //!
 //! How a reduction is cut depends on its shape alone.
 
-use rjax_ir::{ArgReduce, Aval, Binary, Builder, Compare, DType, Eqn, Location, Op, Program, Reducer, Scalar, Shape};
+use rjax_ir::{
+    ArgReduce, Aval, Binary, Builder, Combiner, Compare, DType, Eqn, Location, Op, Program, Reducer, Scalar, Scatter,
+    Shape, Slice,
+};
 
 use super::{Graph, RegionId, Source, ValueId};
 
@@ -21,6 +24,8 @@ const MOST_PARTS: usize = 256;
 /// How many rows a block of columns has.
 const BLOCK: std::ops::RangeInclusive<usize> = 32..=512;
 const BEST_BLOCK: usize = 256;
+/// Into how many arrays updates are scattered.
+const COPIES: usize = 8;
 
 impl<'p> Graph<'p> {
     /// `reduce_sum` and so on, as one node or as two steps.
@@ -182,6 +187,72 @@ impl<'p> Graph<'p> {
         self.made_reduce(Reducer::Min, candidates, vec![axis], at)
     }
 
+    /// `scatter-add` and so on of many more updates than there are elements: parts of the updates go to arrays of their own, which are then
+    /// combined.
+    pub(super) fn scatter(
+        &mut self,
+        program: &'p Program,
+        eqn: &'p Eqn,
+        inputs: Vec<ValueId>,
+        scatter: &Scatter,
+        region: RegionId,
+    ) -> Vec<ValueId> {
+        let at = (region, &eqn.location);
+        let (x, indices, updates) = (inputs[0], inputs[1], inputs[2]);
+        let aval = self.aval(x).clone();
+        let shape = &self.aval(updates).shape;
+        let batch_dims: Vec<usize> =
+            (0..shape.rank()).filter(|axis| !scatter.update_window_dims.contains(axis)).collect();
+        // Whether the order of the updates makes no difference but for rounding, and a value that changes nothing.
+        let neutral = match scatter.combiner {
+            Combiner::Add if aval.dtype.is_float() => Some(Scalar::from_f64(aval.dtype, -0.0)),
+            Combiner::Add => Some(Scalar::zero(aval.dtype)),
+            Combiner::Max => Some(Reducer::Max.identity(aval.dtype)),
+            Combiner::Min => Some(Reducer::Min.identity(aval.dtype)),
+            Combiner::Replace | Combiner::Mul => None,
+        };
+        let exact = !aval.dtype.is_complex() && aval.dtype.accumulator() == aval.dtype;
+        let cut = (0..batch_dims.len())
+            .filter(|axis| !scatter.scatter_indices_batching_dims.contains(axis))
+            .max_by_key(|&axis| shape[batch_dims[axis]])
+            .and_then(|axis| Some((axis, copies(shape.size(), aval.size(), shape[batch_dims[axis]])?)));
+        let (Some(neutral), Some((axis, parts)), true) = (neutral, cut, exact) else {
+            return self.add(program, eqn, inputs, vec![], region);
+        };
+        let update_axis = batch_dims[axis];
+        let indices = self.cut_axis(indices, axis, parts, at);
+        let updates = self.cut_axis(updates, update_axis, parts, at);
+        let copies = aval.with_shape(Shape::from([&[parts], &aval.shape[..]].concat()));
+        let neutral = self.literal(neutral);
+        let start = self.made_broadcast(neutral, &copies.shape, vec![], at);
+        let behind = |axes: &[usize], from: usize| axes.iter().map(|&a| if a >= from { a + 1 } else { a }).collect();
+        let shifted: Vec<usize> = behind(&scatter.operand_batching_dims, 0);
+        let indices_shifted: Vec<usize> = behind(&scatter.scatter_indices_batching_dims, axis);
+        let op = Op::Scatter(Scatter {
+            update_window_dims: behind(&scatter.update_window_dims, update_axis),
+            inserted_window_dims: behind(&scatter.inserted_window_dims, 0),
+            operand_batching_dims: [&[0], &shifted[..]].concat(),
+            scatter_indices_batching_dims: [&[axis], &indices_shifted[..]].concat(),
+            scatter_dims_to_operand_dims: behind(&scatter.scatter_dims_to_operand_dims, 0),
+            ..scatter.clone()
+        });
+        let partial = self.made(op, vec![start, indices, updates], copies.clone(), at);
+        self.in_memory.push(partial);
+        // One after the other, and the array that was there first: a sum of nothing keeps the sign of a zero.
+        let combine = scatter.combiner.binary().expect("checked: it combines");
+        let mut total = x;
+        for part in 0..parts {
+            let rank = copies.shape.rank();
+            let mut slice = Slice { starts: vec![0; rank], limits: copies.shape.to_vec(), strides: vec![1; rank] };
+            (slice.starts[0], slice.limits[0]) = (part, part + 1);
+            let one = aval.with_shape(Shape::from([&[1], &aval.shape[..]].concat()));
+            let one = self.made(Op::Slice(slice), vec![partial], one, at);
+            let one = self.made(Op::Reshape { shape: aval.shape.clone() }, vec![one], aval.clone(), at);
+            total = self.made(Op::Binary(combine), vec![total, one], aval.clone(), at);
+        }
+        vec![total]
+    }
+
     pub(super) fn made(
         &mut self,
         op: Op,
@@ -234,6 +305,13 @@ impl<'p> Graph<'p> {
         let aval = aval.with_shape(shape.clone());
         self.made(Op::Reshape { shape }, vec![x], aval, at)
     }
+}
+
+/// Into how many parts the updates of a scatter are cut, if that is worth a copy of the array for each.
+fn copies(updates: usize, elements: usize, extent: usize) -> Option<usize> {
+    let few = 2..=COPIES.min(updates / (8 * elements).max(1));
+    let parts = few.filter(|parts| extent.is_multiple_of(*parts)).max()?;
+    (updates >= LONG && parts >= COPIES / 2).then_some(parts)
 }
 
 /// The combiner of `argmax` and `argmin` on values and positions.

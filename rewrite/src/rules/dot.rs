@@ -287,7 +287,7 @@ pub(super) static RULES: &[Rule] = &[
 ];
 
 /// For each axis of the result of a reshape that only merges axes, the axes that it is made of.
-fn merged_axes(from: &[usize], to: &[usize]) -> Option<Vec<std::ops::Range<usize>>> {
+pub(super) fn merged_axes(from: &[usize], to: &[usize]) -> Option<Vec<std::ops::Range<usize>>> {
     when(from.len() > to.len() && !from.contains(&0))?;
     let mut next = 0;
     let groups = to.iter().map(|&extent| {

@@ -1,9 +1,12 @@
 //! Parts of products: slices, rows at computed indices, diagonals and traces need only parts of the factors.
 
 use egg::Id;
-use rjax_ir::{Binary, Cumulative, CumulativeKind, DTypeSet, Gather, IndexMode, Op, Reducer, Slice};
+use rjax_ir::{
+    Binary, Compare, Cumulative, CumulativeKind, DType, DTypeSet, Gather, IndexMode, Op, Reducer, Scalar, Shape, Slice,
+};
 
 use super::Class::{Exact, Order, Rounding, StructuralZero};
+use super::dot::merged_axes;
 use super::einsum::{Contraction, Label, Operand, arrange};
 use super::structure::{DEPTH, Values, counter, diagonal, mask};
 use super::{Code, Definition, Match, Rule, Term, rule};
@@ -12,9 +15,16 @@ use crate::term::when;
 const SUM: &[Code] = &[Code::Reduce(Reducer::Sum)];
 
 /// The sum along one or both axes a and b of a product of matrices of which only the elements with equal indices along a and b
-/// count: the same product with one label for both axes.
+/// count: the same product with one label for both axes. Where axes of the product were merged, as in a Kronecker product, its own
+/// axes meet in pairs.
 fn sum_of_diagonal_of_dot(m: &Match<'_>, [a, b]: [usize; 2], product: Id) -> Option<Term> {
     let (_, axes) = super::reduce::reduce(m.op);
+    let (product, groups) = if m.any(2)? == 0 {
+        (product, (0..m.aval_of(product).rank()).map(|axis| axis..axis + 1).collect())
+    } else {
+        let source = m.definition(product, Code::Reshape)?.inputs[0];
+        (source, merged_axes(m.shape_of(source), m.shape_of(product))?)
+    };
     let inner = m.definition_among(product, &[Code::Dot, Code::Binary(Binary::Mul)])?;
     let mut c = if matches!(inner.op, Op::DotGeneral(_)) {
         Contraction::of(m, inner)?
@@ -22,18 +32,37 @@ fn sum_of_diagonal_of_dot(m: &Match<'_>, [a, b]: [usize; 2], product: Id) -> Opt
         Contraction::of_summed_product(m, inner, &[])?
     };
     let (kept, other) = if axes.contains(&b) { (a, b) } else { (b, a) };
-    when(axes.contains(&other))?;
-    let (label, renamed) = (c.out[kept], c.out[other]);
-    when(c.extents[label] == c.extents[renamed])?;
-    let has_both = |x: &Operand| x.labels.contains(&label) && x.labels.contains(&renamed);
-    when(!has_both(&c.lhs) && !has_both(&c.rhs))?;
-    let rename = |labels: &mut Vec<Label>| {
-        labels.iter_mut().filter(|l| **l == renamed).for_each(|l| *l = label);
-    };
-    rename(&mut c.lhs.labels);
-    rename(&mut c.rhs.labels);
-    c.out = (0..c.out.len()).filter(|axis| !axes.contains(axis)).map(|axis| c.out[axis]).collect();
+    when(axes.contains(&other) && groups[kept].len() == groups[other].len())?;
+    // What is left has the axes of the result.
+    when((0..groups.len()).all(|axis| axes.contains(&axis) || groups[axis].len() == 1))?;
+    let pairs: Vec<_> = groups[kept].clone().zip(groups[other].clone()).map(|(a, b)| (c.out[a], c.out[b])).collect();
+    for (label, renamed) in pairs {
+        when(c.extents[label] == c.extents[renamed])?;
+        c.lhs = with_one_label(&c.lhs, [label, renamed], &c.extents, m.dtype_of(inner.inputs[0]));
+        c.rhs = with_one_label(&c.rhs, [label, renamed], &c.extents, m.dtype_of(inner.inputs[1]));
+    }
+    let is_summed =
+        |axis: &usize| groups.iter().enumerate().any(|(i, group)| axes.contains(&i) && group.contains(axis));
+    c.out = (0..c.out.len()).filter(|axis| !is_summed(axis)).map(|axis| c.out[axis]).collect();
     c.finish(&c.summed(&c.lhs, &c.rhs), &c.summed(&c.rhs, &c.lhs))
+}
+
+/// An operand with the first label in the place of the second; the diagonal of one that has both.
+fn with_one_label(x: &Operand, [label, renamed]: [Label; 2], extents: &[usize], dtype: DType) -> Operand {
+    let place = |label: Label| x.labels.iter().position(|&l| l == label);
+    let mut labels = x.labels.clone();
+    let Some(axis) = place(renamed) else { return x.clone() };
+    let Some(other) = place(label) else {
+        labels[axis] = label;
+        return Operand { term: x.term.clone(), labels };
+    };
+    labels.remove(axis);
+    let shape: Shape = x.labels.iter().map(|&label| extents[label]).collect();
+    let count = |axis| Term::apply(Op::Iota { axis, dtype: DType::I32, shape: shape.clone() }, []);
+    let equal = Term::apply(Op::Compare(Compare::Eq), [count(other), count(axis)]);
+    let zeros = Term::full(Scalar::zero(dtype), &shape);
+    let diagonal = Term::apply(Op::Select, [equal, zeros, x.term.clone()]);
+    Operand { term: Term::apply(Op::Reduce { reducer: Reducer::Sum, axes: vec![axis] }, [diagonal]), labels }
 }
 
 /// A product of matrices whose result has axes a and b cut to `length` elements from some start, and these two made one: the

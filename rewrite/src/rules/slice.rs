@@ -4,6 +4,7 @@ use egg::Id;
 use rjax_ir::{DTypeSet, Op, PadDim, Shape, Slice};
 
 use super::Class::Exact;
+use super::dot::merged_axes;
 use super::{Code, Match, Rule, Term, rule};
 use crate::code::Code as C;
 use crate::rules::elementwise::{BINARIES, UNARIES};
@@ -37,6 +38,28 @@ fn known_starts(m: &Match<'_>, starts: &[Id], shape: &Shape, window: &Shape) -> 
             Some((start.to_f64().max(0.0) as usize).min(shape[axis] - window[axis]))
         })
         .collect()
+}
+
+/// A slice of a reshape that merges axes as one of those rows of the source in which it lies, where these are not all.
+fn slice_of_merged(m: &Match<'_>) -> Option<Term> {
+    let outer = slice(m.op);
+    let source = m.definition(m.one(), C::Reshape)?.inputs[0];
+    let (from, to) = (m.shape_of(source), m.shape_of(m.one()));
+    when(m.aval.size() > 0)?;
+    let mut rows = Slice { starts: vec![0; from.rank()], limits: from.to_vec(), strides: vec![1; from.rank()] };
+    let (mut rest, mut merged) = (outer.clone(), to.to_vec());
+    for (axis, group) in merged_axes(from, to)?.into_iter().enumerate() {
+        let Some(first) = group.clone().find(|&i| from[i] > 1) else { continue };
+        let row: usize = from[first + 1..group.end].iter().product();
+        let last = outer.starts[axis] + (m.aval.shape[axis] - 1) * outer.strides[axis];
+        (rows.starts[first], rows.limits[first]) = (outer.starts[axis] / row, last / row + 1);
+        rest.starts[axis] -= rows.starts[first] * row;
+        rest.limits[axis] = last + 1 - rows.starts[first] * row;
+        merged[axis] = (rows.limits[first] - rows.starts[first]) * row;
+    }
+    when(merged[..] != to[..])?;
+    let rows = Term::reshape(Term::apply(Op::Slice(rows), [source.into()]), merged.into());
+    Some(Term::apply(Op::Slice(rest), [rows]))
 }
 
 pub(super) static RULES: &[Rule] = &[
@@ -127,6 +150,20 @@ pub(super) static RULES: &[Rule] = &[
         let sliced = inner.inputs.iter().map(|&x| Term::apply(m.op.clone(), [x.into()]));
         Some(Term::apply(inner.op.clone(), sliced.collect::<Vec<_>>()))
     })
+    .growing(),
+    rule("slice-of-iota", Exact, ANY, &[C::Slice], "the beginning of a counter is a shorter counter", |m| {
+        let Op::Iota { axis, dtype, .. } = m.definition(m.one(), C::Iota)?.op else { return None };
+        when(slice(m.op).starts[*axis] == 0 && slice(m.op).strides[*axis] == 1)?;
+        Some(Term::apply(Op::Iota { axis: *axis, dtype: *dtype, shape: m.aval.shape.clone() }, []))
+    }),
+    rule(
+        "slice-of-merged",
+        Exact,
+        ANY,
+        &[C::Slice],
+        "slice(reshape(x)) == slice(reshape(slice(x))), for a reshape that merges axes",
+        slice_of_merged,
+    )
     .growing(),
     rule("concatenate-one", Exact, ANY, &[C::Concatenate], "concatenate(x) == x", |m| {
         when(m.inputs.len() == 1)?;

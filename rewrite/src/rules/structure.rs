@@ -4,7 +4,7 @@
 //! between zero and something else.
 
 use egg::Id;
-use rjax_ir::{Binary, Compare, DType, DTypeSet, Op, Reducer, Scalar};
+use rjax_ir::{Binary, Compare, DType, DTypeSet, Op, PadDim, Reducer, Scalar, Slice};
 
 use super::Class::{StructuralZero, ZeroSign};
 use super::einsum::{Contraction, Operand, spread};
@@ -72,9 +72,13 @@ fn repeated(m: &Match<'_>, x: Id, axes: [usize; 2], shape: &[usize], dims: &[usi
 
 pub(super) fn diagonal(m: &Match<'_>, x: Id, depth: usize) -> Option<Diagonal> {
     let depth = depth.checked_sub(1)?;
-    let codes = [Code::Convert, Code::Select, Code::Broadcast, Code::Transpose, Code::Binary(Binary::Mul)];
+    let moves = [Code::Broadcast, Code::Transpose, Code::Reshape];
+    let codes = [&moves[..], &[Code::Convert, Code::Select, Code::Binary(Binary::Mul)]].concat();
     let definition = m.definition_among(x, &codes)?;
     let code = Code::of(definition.op);
+    if code == Code::Reshape {
+        return spaced(m, definition.inputs[0], m.shape_of(x));
+    }
     if code == Code::Convert {
         let (axes, equal) = mask(m, definition.inputs[0], DEPTH)?;
         when(equal)?;
@@ -108,6 +112,16 @@ fn selected(m: &Match<'_>, select: Definition<'_>) -> Option<Diagonal> {
         return Some(Diagonal { axes, values: Values::Uniform(value) });
     }
     Some(Diagonal { axes, values: values_of(m, value, axes).unwrap_or(Values::Own) })
+}
+
+/// A square matrix laid out in a row, in which one element in so many as follow each other on its diagonal is not zero.
+fn spaced(m: &Match<'_>, x: Id, shape: &[usize]) -> Option<Diagonal> {
+    let pad = m.definition(x, Code::Pad)?;
+    let Op::Pad { padding } = pad.op else { return None };
+    let ([PadDim { low: 0, interior, .. }], &[rows, columns]) = (&padding[..], shape) else { return None };
+    m.is_number(pad.inputs[1], 0.0)?;
+    when(rows == columns && *interior == columns && m.shape_of(pad.inputs[0])[..] == [rows])?;
+    Some(Diagonal { axes: [0, 1], values: Values::Of(pad.inputs[0], vec![0]) })
 }
 
 /// What a broadcast has on the diagonal along two axes, if it is repeated along one of them.
@@ -150,12 +164,17 @@ fn dot_of_diagonal(m: &Match<'_>, wanted: fn(&Values) -> bool) -> Option<Term> {
         (true, false) => (b, a),
         (false, false) | (true, true) => return None,
     };
-    when(!other.labels.contains(&kept) && c.extents[kept] == c.extents[contracted])?;
+    when(!other.labels.contains(&kept))?;
+    // Of a matrix that is not square the diagonal ends with the shorter axis.
+    let (length, given) = (c.extents[kept], c.extents[contracted]);
+    when(length == given || matches!(values, Values::Uniform(_)))?;
     // Nothing else is contracted.
     when(own.labels.iter().chain(&other.labels).all(|&label| label == contracted || c.out.contains(&label)))?;
     let renamed = |label: usize| if label == contracted { kept } else { label };
     let labels = other.labels.iter().map(|&label| renamed(label)).collect();
-    let product = spread(Operand { term: other.term.clone(), labels }, &c.out, &c.extents);
+    let axis = other.labels.iter().position(|&label| label == contracted).expect("both are contracted along it");
+    let term = resized(m, m.inputs[1 - side], axis, length);
+    let product = spread(Operand { term, labels }, &c.out, &c.extents);
     let factor = match values {
         Values::Uniform(value) if value == Scalar::one(value.dtype()) => return Some(product),
         Values::Uniform(value) => Term::full(value, &m.aval.shape),
@@ -171,6 +190,19 @@ fn dot_of_diagonal(m: &Match<'_>, wanted: fn(&Values) -> bool) -> Option<Term> {
         }
     };
     Some(Term::binary(Binary::Mul, factor, product))
+}
+
+/// An array cut along an axis, or filled up with zeros.
+fn resized(m: &Match<'_>, x: Id, axis: usize, length: usize) -> Term {
+    let shape = m.shape_of(x);
+    if length <= shape[axis] {
+        let mut slice = Slice { starts: vec![0; shape.rank()], limits: shape.to_vec(), strides: vec![1; shape.rank()] };
+        slice.limits[axis] = length;
+        return if length == shape[axis] { x.into() } else { Term::apply(Op::Slice(slice), [x.into()]) };
+    }
+    let mut padding = vec![PadDim { low: 0, high: 0, interior: 0 }; shape.rank()];
+    padding[axis].high = (length - shape[axis]) as i64;
+    Term::apply(Op::Pad { padding }, [x.into(), Term::Literal(Scalar::zero(m.dtype_of(x)))])
 }
 
 pub(super) static RULES: &[Rule] = &[
@@ -217,6 +249,37 @@ pub(super) static RULES: &[Rule] = &[
                 }
                 Values::Own => None,
             }
+        },
+    ),
+    rule(
+        "scale-of-diagonal",
+        StructuralZero,
+        DTypeSet::NUMBER,
+        &[Code::Binary(Binary::Mul)],
+        "u * diag(v), row by row or column by column == diag(u * v), for finite u",
+        |m| {
+            let [factor, x] = m.either_order();
+            let [which, unequal, other] = *m.definition(x, Code::Select)?.inputs else { return None };
+            let (axes, equal) = mask(m, which, DEPTH)?;
+            let (zero, values) = if equal { (unequal, other) } else { (other, unequal) };
+            m.is_number(zero, 0.0)?;
+            let (u, v) = (m.definition(factor, Code::Broadcast)?, m.definition(values, Code::Broadcast)?);
+            let (Op::BroadcastInDim { dims: rows, .. }, Op::BroadcastInDim { dims: columns, shape }) = (u.op, v.op)
+            else {
+                return None;
+            };
+            // Along the diagonal it does not matter which of the two axes they go along.
+            let along = |dims: &[usize]| matches!(dims, [axis] if axes.contains(axis));
+            let square = shape[axes[0]] == shape[axes[1]];
+            when(rows == columns || square && along(rows) && along(columns))?;
+            let (u, v) = (u.inputs[0], v.inputs[0]);
+            when(m.aval_of(u) == m.aval_of(v) && m.aval_of(u).size() < m.aval.size())?;
+            let product = Term::apply(
+                Op::BroadcastInDim { dims: columns.clone(), shape: shape.clone() },
+                [Term::binary(Binary::Mul, u, v)],
+            );
+            let (zero, which) = (Term::from(zero), Term::from(which));
+            Some(Term::apply(Op::Select, if equal { [which, zero, product] } else { [which, product, zero] }))
         },
     ),
 ];

@@ -241,6 +241,19 @@ pub fn attention(rows: &mut Vec<Row>) {
 pub fn kronecker(rows: &mut Vec<Row>) {
     let s = || of([16, 16]);
     let half = 2 * 16 * 16 * 16;
+    rows.push((
+        "kron(A, B) kron(C, D)",
+        program4(|a, b, c, d| jnp::kron(a, b).dot(jnp::kron(c, d)), s(), s(), s(), s()),
+        // A C, B D, and their Kronecker product as an outer product.
+        2 * half + 2 * 256 * 256,
+    ));
+    rows.push((
+        "kron(A, B) (kron(C, D) x)",
+        program3(|a, b, x| jnp::kron(a, b).dot(jnp::kron(b, a).dot(x)), s(), s(), of([256])),
+        4 * half,
+    ));
+    // Two traces, each of a comparison, a selection and a sum for each element.
+    rows.push(("trace(kron(A, B))", program2(|a, b| jnp::kron(a, b).trace(), s(), s()), 2 * 3 * 16 * 16 + 1));
     rows.push(("kron(A, I) x", program2(|a, x| jnp::kron(a, &jnp::eye(16, DType::F32)).dot(x), s(), of([256])), half));
     rows.push(("kron(I, B) x", program2(|b, x| jnp::kron(&jnp::eye(16, DType::F32), b).dot(x), s(), of([256])), half));
     rows.push((
@@ -275,6 +288,28 @@ pub fn diagonals(rows: &mut Vec<Row>) {
     rows.push((
         "where(I, d, 0) A",
         program2(|d, a| jnp::where_(eye().astype(DType::Bool), d, 0.0).dot(a), v(), s()),
+        NN,
+    ));
+    rows.push((
+        "diag(d) diag(e)",
+        program2(|d, e| jnp::diag(d, 0).dot(jnp::diag(e, 0)), v(), v()),
+        // d * e, and the diagonal made of it.
+        64 + 2 * NN,
+    ));
+    let cut = || jnp::eye(N, DType::F32).index(..32);
+    rows.push(("the first rows of I, times A", program1(move |a| cut().dot(a), s()), 0));
+    rows.push(("A times the first columns of I", program1(move |a| a.dot(cut().t()), s()), 0));
+    rows.push(("the first columns of I, times A", program1(move |a| cut().t().dot(a), of([32, 64])), 0));
+    rows.push((
+        "a diagonal scattered into zeros, times A",
+        program2(
+            |d, a| {
+                let flat = jnp::zeros([N * N], DType::F32).at(jnp::arange(N) * 65).set(d);
+                flat.reshape([64, 64]).dot(a)
+            },
+            v(),
+            s(),
+        ),
         NN,
     ));
     rows.push(("I A I", program1(|a| eye().dot(a).dot(eye()), s()), 0));
@@ -349,6 +384,14 @@ pub fn derivatives(rows: &mut Vec<Row>) {
 }
 
 pub fn parts(rows: &mut Vec<Row>) {
+    let flat = |a: &Array, b: &Array| a.dot(b).reshape([-1]);
+    rows.push(("two rows of A B flattened", program2(move |a, b| flat(a, b).index(64..192), s(), s()), 2 * MV));
+    rows.push((
+        "parts of two rows of A B flattened",
+        program2(move |a, b| flat(a, b).index(100..140), s(), s()),
+        2 * MV,
+    ));
+    rows.push(("an element of A B flattened", program2(move |a, b| flat(a, b).index(70), s(), s()), 2 * 64));
     rows.push(("(A B)[3, 5]", program2(|a, b| a.dot(b).index((3, 5)), s(), s()), 2 * 64));
     rows.push(("(A B)[:, -1]", program2(|a, b| a.dot(b).index((.., -1)), s(), s()), MV));
     rows.push(("tanh(A B)[:4]", program2(|a, b| a.dot(b).tanh().index(..4), s(), s()), 4 * (MV + 64)));

@@ -1,7 +1,10 @@
-//! The instructions: blocks of the result as four tiles of sums.
+//! The instructions: blocks of the result as tiles of sums.
 //!
-//! The intrinsics are not stable yet, so this is assembly. Of the eight registers four hold sums, two the lines of the left operand and two those of
-//! the right one; the small products come first, and each step loads as little as it can again.
+//! The intrinsics are not stable yet, so this is assembly. It uses few of the eight registers: on a virtual machine whose cores are shared, there
+//! are periods in which products take 24 ns with all eight in use and 15 ns with four, as if there were hardly more registers behind the names.
+//! One register holds lines of the left operand, one those of the right, and the small products come first.
+//! Where each operand is several `bf16`, a load serves a product each and two registers hold sums, for 32 rows and 16 columns; a product of
+//! single `bf16` needs more from each load, and four hold sums.
 
 use std::arch::asm;
 use std::marker::PhantomData;
@@ -47,38 +50,61 @@ impl Drop for Tiles {
     }
 }
 
-/// A step: `load` of the tiles of part `i` of an operand, and the four products.
+/// Loads a tile of part `i` of the left operand, of its first or second 16 lines, and of the right one.
 macro_rules! left {
-    ($part:literal) => {
-        concat!(
-            "tileloadd tmm4, [{a} + {row} + 2048*",
-            $part,
-            "]\n tileloadd tmm5, [{a} + {row} + 2048*",
-            $part,
-            " + 1024]"
-        )
+    ($part:literal, $half:literal) => {
+        concat!("tileloadd tmm4, [{a} + {row} + 2048*", $part, " + 1024*", $half, "]")
     };
 }
 macro_rules! right {
-    ($part:literal) => {
-        concat!(
-            "tileloadd tmm6, [{b} + {row} + 2048*",
-            $part,
-            "]\n tileloadd tmm7, [{b} + {row} + 2048*",
-            $part,
-            " + 1024]"
-        )
+    ($part:literal, $half:literal) => {
+        concat!("tileloadd tmm5, [{b} + {row} + 2048*", $part, " + 1024*", $half, "]")
     };
 }
-macro_rules! products {
-    () => {
-        "tdpbf16ps tmm0, tmm4, tmm6\n tdpbf16ps tmm1, tmm4, tmm7\n tdpbf16ps tmm2, tmm5, tmm6\n tdpbf16ps tmm3, tmm5, tmm7"
+/// Adds the product of what is loaded to the sums of the first or second 16 rows.
+macro_rules! add {
+    ($sums:literal) => {
+        concat!("tdpbf16ps tmm", $sums, ", tmm4, tmm5")
     };
 }
 
-/// A loop over the steps of a block around what it does in each.
+/// A loop over the steps of two tiles of sums, one below the other, around what it does in each. The right operand begins with the columns.
 macro_rules! steps {
     ($block:ident, $bytes:literal, $($step:expr),*) => {
+        asm!(
+            "test {first}, {first}",
+            "jz 3f",
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "jmp 2f",
+            "3:",
+            "tileloadd tmm0, [{c} + {stride}]",
+            "tileloadd tmm1, [{d} + {stride}]",
+            "2:",
+            $($step,)*
+            concat!("add {a}, ", $bytes),
+            concat!("add {b}, ", $bytes),
+            "dec {steps}",
+            "jnz 2b",
+            "tilestored [{c} + {stride}], tmm0",
+            "tilestored [{d} + {stride}], tmm1",
+            a = inout(reg) $block.a => _,
+            b = inout(reg) $block.b => _,
+            c = in(reg) $block.c,
+            d = in(reg) $block.c.wrapping_byte_offset(HALF as isize * $block.stride),
+            stride = in(reg) $block.stride,
+            row = in(reg) 64_usize,
+            steps = inout(reg) $block.steps => _,
+            first = in(reg) usize::from($block.first),
+            out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm5") _,
+            options(nostack),
+        )
+    };
+}
+
+/// The same for four tiles of sums, of single `bf16`.
+macro_rules! single_steps {
+    ($block:ident) => {
         asm!(
             "test {first}, {first}",
             "jz 3f",
@@ -89,18 +115,26 @@ macro_rules! steps {
             "jmp 2f",
             "3:",
             "tileloadd tmm0, [{c} + {stride}]",
-            "tileloadd tmm1, [{c} + {stride} + 64]",
-            "tileloadd tmm2, [{d} + {stride}]",
+            "tileloadd tmm1, [{d} + {stride}]",
+            "tileloadd tmm2, [{c} + {stride} + 64]",
             "tileloadd tmm3, [{d} + {stride} + 64]",
             "2:",
-            $($step,)*
-            concat!("add {a}, ", $bytes),
-            concat!("add {b}, ", $bytes),
+            left!(0, 0),
+            right!(0, 0),
+            add!(0),
+            left!(0, 1),
+            add!(1),
+            right!(0, 1),
+            add!(3),
+            left!(0, 0),
+            add!(2),
+            "add {a}, 2048",
+            "add {b}, 2048",
             "dec {steps}",
             "jnz 2b",
             "tilestored [{c} + {stride}], tmm0",
-            "tilestored [{c} + {stride} + 64], tmm1",
-            "tilestored [{d} + {stride}], tmm2",
+            "tilestored [{d} + {stride}], tmm1",
+            "tilestored [{c} + {stride} + 64], tmm2",
             "tilestored [{d} + {stride} + 64], tmm3",
             a = inout(reg) $block.a => _,
             b = inout(reg) $block.b => _,
@@ -110,20 +144,18 @@ macro_rules! steps {
             row = in(reg) 64_usize,
             steps = inout(reg) $block.steps => _,
             first = in(reg) usize::from($block.first),
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _, out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _, out("tmm4") _, out("tmm5") _,
             options(nostack),
         )
     };
 }
 
-/// Steps of two tiles of patches, whose places are looked up.
+/// Steps of two tiles of patches, whose places are looked up, and 16 columns.
 macro_rules! patches {
     ($patches:ident, $b:ident, $c:ident, $bytes:literal, $($step:expr),*) => {
         asm!(
             "tilezero tmm0",
             "tilezero tmm1",
-            "tilezero tmm2",
-            "tilezero tmm3",
             "2:",
             "mov {second}, [{offsets}]",
             "lea {first}, [{a0} + {second}]",
@@ -137,9 +169,7 @@ macro_rules! patches {
             "jnz 2b",
             "mov {steps:e}, 128",
             "tilestored [{c} + {steps}], tmm0",
-            "tilestored [{c} + {steps} + 64], tmm1",
-            "tilestored [{c} + {steps} + 2048], tmm2",
-            "tilestored [{c} + {steps} + 2112], tmm3",
+            "tilestored [{c} + {steps} + 2048], tmm1",
             a0 = in(reg) $patches.starts[0],
             a1 = in(reg) $patches.starts[1],
             offsets = inout(reg) $patches.offsets.as_ptr() => _,
@@ -151,14 +181,17 @@ macro_rules! patches {
             row = in(reg) 64_usize,
             first = out(reg) _,
             second = out(reg) _,
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _, out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm5") _,
             options(nostack),
         )
     };
 }
 macro_rules! patch {
-    () => {
-        "tileloadd tmm4, [{first} + {patch}]\n tileloadd tmm5, [{second} + {patch}]"
+    (0) => {
+        "tileloadd tmm4, [{first} + {patch}]"
+    };
+    (1) => {
+        "tileloadd tmm4, [{second} + {patch}]"
     };
 }
 macro_rules! next_plane {
@@ -213,41 +246,69 @@ impl Tiles {
         first: bool,
     ) {
         debug_assert!(steps > 0);
-        let block = Block { steps, a, b, c, stride: stride * size_of::<f32>() as isize, first };
+        let stride = stride * size_of::<f32>() as isize;
         // SAFETY: the caller's promise; nothing else is touched.
         unsafe {
-            match parts {
-                1 => steps!(block, "2048", left!(0), right!(0), products!()),
-                2 => steps!(
-                    block,
-                    "4096",
-                    left!(1),
-                    right!(1),
-                    products!(),
-                    right!(0),
-                    products!(),
-                    left!(0),
-                    products!(),
-                    right!(1),
-                    products!()
-                ),
-                _ => steps!(
-                    block,
-                    "6144",
-                    left!(0),
-                    right!(2),
-                    products!(),
-                    right!(1),
-                    products!(),
-                    left!(1),
-                    products!(),
-                    right!(0),
-                    products!(),
-                    left!(2),
-                    products!(),
-                    left!(0),
-                    products!()
-                ),
+            if parts == 1 {
+                let block = Block { steps, a, b, c, stride, first };
+                return single_steps!(block);
+            }
+            for half in 0..2 {
+                let (b, c) = (b.wrapping_add(half * TILE), c.wrapping_add(half * HALF));
+                let block = Block { steps, a, b, c, stride, first };
+                if parts == 2 {
+                    steps!(
+                        block,
+                        "4096",
+                        left!(1, 0),
+                        right!(1, 0),
+                        add!(0),
+                        left!(1, 1),
+                        add!(1),
+                        right!(0, 0),
+                        add!(1),
+                        left!(1, 0),
+                        add!(0),
+                        left!(0, 0),
+                        add!(0),
+                        left!(0, 1),
+                        add!(1),
+                        right!(1, 0),
+                        add!(1),
+                        left!(0, 0),
+                        add!(0)
+                    );
+                } else {
+                    steps!(
+                        block,
+                        "6144",
+                        left!(0, 0),
+                        right!(2, 0),
+                        add!(0),
+                        left!(0, 1),
+                        add!(1),
+                        right!(1, 0),
+                        add!(1),
+                        left!(0, 0),
+                        add!(0),
+                        left!(1, 0),
+                        add!(0),
+                        left!(1, 1),
+                        add!(1),
+                        right!(0, 0),
+                        add!(1),
+                        left!(1, 0),
+                        add!(0),
+                        left!(2, 0),
+                        add!(0),
+                        left!(2, 1),
+                        add!(1),
+                        left!(0, 1),
+                        add!(1),
+                        left!(0, 0),
+                        add!(0)
+                    );
+                }
             }
         }
     }
@@ -264,49 +325,72 @@ impl Tiles {
         c: &mut [f32; BLOCK * BLOCK],
     ) {
         debug_assert!(!patches.offsets.is_empty());
-        let c = c.as_mut_ptr();
-        // SAFETY: the caller's promise; nothing else is touched.
-        unsafe {
-            match parts {
-                1 => patches!(patches, b, c, "2048", patch!(), right!(0), products!()),
-                2 => patches!(
-                    patches,
-                    b,
-                    c,
-                    "4096",
-                    patch!(),
-                    right!(1),
-                    products!(),
-                    right!(0),
-                    products!(),
-                    next_plane!(),
-                    patch!(),
-                    products!(),
-                    right!(1),
-                    products!()
-                ),
-                _ => patches!(
-                    patches,
-                    b,
-                    c,
-                    "6144",
-                    patch!(),
-                    right!(2),
-                    products!(),
-                    right!(1),
-                    products!(),
-                    right!(0),
-                    products!(),
-                    next_plane!(),
-                    patch!(),
-                    products!(),
-                    right!(1),
-                    products!(),
-                    next_plane!(),
-                    patch!(),
-                    right!(0),
-                    products!()
-                ),
+        let (b, c) = ([b, b.wrapping_add(TILE)], c.as_mut_ptr());
+        for (half, b) in b.into_iter().enumerate() {
+            let c = c.wrapping_add(half * HALF);
+            // SAFETY: the caller's promise; nothing else is touched.
+            unsafe {
+                match parts {
+                    1 => patches!(patches, b, c, "2048", right!(0, 0), patch!(0), add!(0), patch!(1), add!(1)),
+                    2 => patches!(
+                        patches,
+                        b,
+                        c,
+                        "4096",
+                        right!(1, 0),
+                        patch!(0),
+                        add!(0),
+                        patch!(1),
+                        add!(1),
+                        right!(0, 0),
+                        add!(1),
+                        patch!(0),
+                        add!(0),
+                        next_plane!(),
+                        patch!(0),
+                        add!(0),
+                        patch!(1),
+                        add!(1),
+                        right!(1, 0),
+                        add!(1),
+                        patch!(0),
+                        add!(0)
+                    ),
+                    _ => patches!(
+                        patches,
+                        b,
+                        c,
+                        "6144",
+                        right!(2, 0),
+                        patch!(0),
+                        add!(0),
+                        patch!(1),
+                        add!(1),
+                        right!(1, 0),
+                        add!(1),
+                        patch!(0),
+                        add!(0),
+                        right!(0, 0),
+                        add!(0),
+                        patch!(1),
+                        add!(1),
+                        next_plane!(),
+                        right!(1, 0),
+                        patch!(0),
+                        add!(0),
+                        patch!(1),
+                        add!(1),
+                        right!(0, 0),
+                        add!(1),
+                        patch!(0),
+                        add!(0),
+                        next_plane!(),
+                        patch!(0),
+                        add!(0),
+                        patch!(1),
+                        add!(1)
+                    ),
+                }
             }
         }
     }

@@ -20,6 +20,7 @@ use rjax_kernel::kir::{Access, Expr, Index, Inst, Kernel, Loop, ParamId, Reg};
 
 use super::code::{Code, Source, Value, interleaved, pressure};
 use super::opcode::{self, Form, Opcode};
+use crate::kernel::Memory;
 use crate::kernel::vector::{identity, reduction};
 use crate::routines::Routine;
 use crate::target::Wide;
@@ -99,7 +100,7 @@ fn most_partials(wide: Wide) -> (usize, usize) {
 
 /// The loop as vector instructions, if it can be. `constants[r]` is the value of a register that is one.
 pub(super) fn select<'l>(
-    kernel: &Kernel,
+    (kernel, memory): (&Kernel, &[Memory]),
     l: &'l Loop,
     constants: &[Option<Scalar>],
     wide: Wide,
@@ -107,6 +108,7 @@ pub(super) fn select<'l>(
 ) -> Option<Selection<'l>> {
     let mut selector = Selector {
         kernel,
+        memory,
         l,
         outer: constants,
         wide,
@@ -198,6 +200,7 @@ fn tail_masks(wide: Wide) -> Vec<[u64; 8]> {
 
 struct Selector<'a, 'l> {
     kernel: &'a Kernel,
+    memory: &'a [Memory],
     l: &'l Loop,
     outer: &'a [Option<Scalar>],
     wide: Wide,
@@ -341,11 +344,13 @@ impl<'l> Selector<'_, 'l> {
         let mut streams = Vec::new();
         for code in &mut codes {
             let Code::Store { op, place, .. } = code else { continue };
-            let param = &self.kernel.params[self.streams[place.stream].param.index()];
+            let number = self.streams[place.stream].param.index();
+            let param = &self.kernel.params[number];
             let plain = [false, true].into_iter().find(|&double| *op == opcode::store(double));
             let (Some(double), true) = (plain, place.stride == 1 && place.displacement % bytes == 0) else { continue };
             let whole = place.size * self.lanes() == bytes as usize;
-            if whole && param.access == Access::Write && param.len * place.size >= STREAMING_BYTES {
+            let long = param.len * place.size >= STREAMING_BYTES && !self.memory[number].cached;
+            if whole && param.access == Access::Write && long {
                 *op = opcode::stream(double);
                 streams.push(place.stream);
             }
