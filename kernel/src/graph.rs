@@ -259,6 +259,7 @@ impl<'p> Graph<'p> {
                     return Err(unbound(collective.name()).at(&eqn.location));
                 }
                 Op::LinearSolve(solve) => self.call(&solve.solve, &inputs, region)?,
+                Op::Root(root) => self.call(&root.solve, &inputs, region)?,
                 Op::CustomLinear(_) => {
                     return Err(unevaluable().at(&eqn.location));
                 }

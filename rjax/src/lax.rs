@@ -28,7 +28,7 @@ pub use contract::{
 };
 pub use elementwise::*;
 pub use gamma::random_gamma_grad;
-pub use implicit::{Operator, TransposeSolve, custom_linear_solve};
+pub use implicit::{Operator, TransposeSolve, custom_linear_solve, custom_root};
 pub use indexing::{
     dynamic_index_in_dim, dynamic_slice, dynamic_slice_in_dim, dynamic_update_index_in_dim, dynamic_update_slice,
     dynamic_update_slice_in_dim, gather, index_in_dim, scatter, slice, slice_in_dim,

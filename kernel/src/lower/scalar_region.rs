@@ -487,6 +487,7 @@ fn form(graph: &Graph<'_>, id: NodeId) -> Form {
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
         | Op::LinearSolve(_)
+        | Op::Root(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Collective(_) => Form::Other,

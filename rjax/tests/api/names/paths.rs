@@ -78,6 +78,7 @@ use rjax::lax::cummin as _;
 use rjax::lax::cumprod as _;
 use rjax::lax::cumsum as _;
 use rjax::lax::custom_linear_solve as _;
+use rjax::lax::custom_root as _;
 use rjax::lax::digamma as _;
 use rjax::lax::div as _;
 use rjax::lax::dot as _;
