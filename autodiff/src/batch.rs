@@ -31,6 +31,7 @@ mod library;
 mod linear_solve;
 mod reduce;
 mod reduce_window;
+mod root;
 mod scan;
 mod scatter;
 mod shape;
@@ -290,6 +291,7 @@ impl Batcher<'_> {
             Op::CustomVjp(custom) => self.custom_vjp(custom, inputs),
             Op::CustomLinear(linear) => self.custom_linear(linear, inputs),
             Op::LinearSolve(solve) => self.linear_solve(solve, inputs),
+            Op::Root(root) => self.root(root, inputs),
             Op::Remat(remat) => self.remat(remat, inputs),
             Op::DebugPrint(_) => self.one_lane_at_a_time(op, inputs),
             Op::Collective(collective) => self.collective(collective, inputs),

@@ -21,7 +21,7 @@ use rjax_ir::{Atom, Aval, Builder, Collective, CumulativeKind, Eqn, Op, Program,
 use crate::ops::general_reduce::Elements;
 use crate::ops::{
     call, collective, cond, conv, cumulative, custom_jvp, custom_vjp, dot_general, elementwise, gather, general_reduce,
-    linalg, linear_solve, reduce, reduce_window, scan, scatter, sort, while_loop,
+    linalg, linear_solve, reduce, reduce_window, root, scan, scatter, sort, while_loop,
 };
 use crate::prune::prune;
 
@@ -320,6 +320,7 @@ impl Forward<'_> {
             Op::CustomJvp(op) => custom_jvp::jvp(self, op, x, t),
             Op::CustomVjp(op) => custom_vjp::jvp(self, op, x, t),
             Op::LinearSolve(op) => linear_solve::jvp(self, op, x, t),
+            Op::Root(op) => root::jvp(self, op, x, t),
             Op::CustomLinear(_) => {
                 bail!(
                     NotDifferentiable,

@@ -17,6 +17,7 @@ pub(crate) mod linear_solve;
 pub(crate) mod reduce;
 pub(crate) mod reduce_window;
 pub(crate) mod remat;
+pub(crate) mod root;
 pub(crate) mod scan;
 pub(crate) mod scatter;
 pub(crate) mod shape;

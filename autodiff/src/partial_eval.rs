@@ -220,6 +220,7 @@ fn unknown_results(op: &Op, inputs: &[bool], results: usize) -> Vec<bool> {
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
         | Op::LinearSolve(_)
+        | Op::Root(_)
         | Op::DebugPrint(_)
         | Op::Collective(_) => vec![inputs.contains(&true); results],
     }
@@ -392,6 +393,7 @@ impl Splitter {
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
             | Op::LinearSolve(_)
+            | Op::Root(_)
             | Op::DebugPrint(_)
             | Op::Collective(_) => self.whole(&eqn.op, inputs),
         }

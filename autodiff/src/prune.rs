@@ -158,6 +158,7 @@ impl Pruner {
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
             | Op::LinearSolve(_)
+            | Op::Root(_)
             | Op::DebugPrint(_)
             | Op::Collective(Collective::AxisIndex { .. }) => None,
         }

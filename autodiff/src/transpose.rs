@@ -495,6 +495,7 @@ fn equation(b: &mut Builder, eqn: &Eqn, operands: &[Operand], cts: &[Tangent]) -
         | Op::TopK { .. }
         | Op::Threefry2x32
         | Op::CustomVjp(_)
+        | Op::Root(_)
         | Op::Collective(Collective::Pmax { .. } | Collective::Pmin { .. } | Collective::AxisIndex { .. }) => {
             bail!(NotDifferentiable, "transpose: {} is not linear", op.name())
         }

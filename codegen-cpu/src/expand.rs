@@ -187,7 +187,8 @@ impl Expander<'_> {
         let float = if dtype == DType::F64 || dtype.is_integer() { DType::F64 } else { DType::F32 };
         let mut math = Math { registers: self.registers, insts: out, known, float };
         if let Expr::Binary(op @ (Binary::Div | Binary::Rem), x, y) = value {
-            return Some(math.integer_division(*op, dtype, *x, *y));
+            let divisor = self.constants.get(y).map(|y| y.to_f64());
+            return Some(math.integer_division(*op, dtype, (*x, *y), divisor));
         }
         let wide = |math: &mut Math<'_>, x: Reg| if dtype == float { x } else { math.convert(float, x) };
         let wide_result = match value {

@@ -126,6 +126,7 @@ pub(super) fn expand(op: &Op, inputs: &[Aval], results: &[Aval]) -> Result<Optio
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
         | Op::LinearSolve(_)
+        | Op::Root(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Fft(_)

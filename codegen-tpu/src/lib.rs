@@ -337,6 +337,7 @@ impl Exporter<'_> {
             Op::CustomJvp(custom) => self.inline(block, &custom.call, operands),
             Op::CustomVjp(custom) => self.inline(block, &custom.call, operands),
             Op::LinearSolve(solve) => self.inline(block, &solve.solve, operands),
+            Op::Root(root) => self.inline(block, &root.solve, operands),
             Op::Remat(remat) => self.inline(block, &remat.program, operands),
             Op::Collective(collective) => self.collective(block, op, collective, operands, results),
             Op::Linalg(linalg) => one(self.linalg(block, op, *linalg, operands, &results[0])?),

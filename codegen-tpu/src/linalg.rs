@@ -10,6 +10,7 @@ mod lu;
 mod matrices;
 mod reflect;
 mod schur;
+mod shifts;
 
 use rjax_ir::{Atom, Aval, Binary, Builder, Compare, DType, Linalg, Op, Result, Scalar, Unary};
 

@@ -126,6 +126,7 @@ impl Exporter<'_> {
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
             | Op::LinearSolve(_)
+            | Op::Root(_)
             | Op::Remat(_)
             | Op::DebugPrint(_)
             | Op::Linalg(_)

@@ -105,6 +105,7 @@ impl Op {
             }
             Op::CustomLinear(CustomLinear { bwd, .. }) => *bwd = f(bwd),
             Op::LinearSolve(solve) => *solve = solve.map_programs(&mut f),
+            Op::Root(root) => *root = root.map_programs(&mut f),
             Op::Unary(_)
             | Op::Binary(_)
             | Op::Compare(_)

@@ -189,6 +189,7 @@ impl<'a> Interpreter<'a> {
                 Ok(vec![])
             }
             Op::LinearSolve(solve) => self.call(&solve.solve, x),
+            Op::Root(root) => self.call(&root.solve, x),
             Op::CustomLinear(_) => bail!(Unsupported, "custom_lin: known by its transpose only, cannot be evaluated"),
             Op::Collective(collective) => unbound(collective),
         }

@@ -71,6 +71,7 @@ pub fn infer(op: &Op, inputs: &[Aval]) -> Result<Vec<Aval>> {
         Op::CustomVjp(custom) => custom.infer(inputs),
         Op::CustomLinear(custom) => custom.infer(inputs),
         Op::LinearSolve(solve) => solve.infer(inputs),
+        Op::Root(root) => root.infer(inputs),
         Op::Remat(remat) => remat.infer(inputs),
         Op::DebugPrint(print) => print.infer(inputs),
         Op::Collective(collective) => collective.infer(inputs),

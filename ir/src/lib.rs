@@ -31,8 +31,8 @@ pub use half::{bf16, f16};
 pub use op::{
     ArgReduce, Binary, Collective, Combiner, Compare, Conv, Cumulative, CumulativeKind, CustomJvp, CustomLinear,
     CustomVjp, DebugPrint, DotGeneral, Fft, FftKind, Gather, IndexMode, Linalg, LinearSolve, Op, PadDim, Precision,
-    Reducer, Remat, RematPolicy, Scan, Scatter, SelectAndGatherAdd, SelectAndScatterAdd, Slice, Sort, Unary, While,
-    Window,
+    Reducer, Remat, RematPolicy, Root, Scan, Scatter, SelectAndGatherAdd, SelectAndScatterAdd, Slice, Sort, Unary,
+    While, Window,
 };
 pub use program::{Atom, Eqn, Program, Var};
 pub use shape::{Aval, Indices, Shape};

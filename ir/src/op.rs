@@ -47,6 +47,7 @@ pub(crate) mod regularized_incomplete_beta;
 mod remat;
 pub(crate) mod reshape;
 pub(crate) mod reverse;
+mod root;
 pub(crate) mod scan;
 mod scatter;
 pub(crate) mod select;
@@ -79,6 +80,7 @@ pub use linear_solve::LinearSolve;
 pub use pad::PadDim;
 pub use reduce_window::Window;
 pub use remat::{Remat, RematPolicy};
+pub use root::Root;
 pub use scan::Scan;
 pub use scatter::{Combiner, Scatter};
 pub use select_and_gather_add::SelectAndGatherAdd;
@@ -548,6 +550,8 @@ pub enum Op {
     CustomLinear(CustomLinear),
     /// `custom_linear_solve`: the solution of linear equations by a method that is not differentiated.
     LinearSolve(LinearSolve),
+    /// `custom_root`: the root of a function by a method that is not differentiated.
+    Root(Root),
     /// `checkpoint`: a call whose inner values are recomputed in the backward pass.
     Remat(Remat),
     /// `(x…) -> ()`: prints when the program runs.
@@ -624,6 +628,7 @@ impl Op {
             Op::CustomVjp(_) => "custom_vjp_call",
             Op::CustomLinear(_) => "custom_lin",
             Op::LinearSolve(_) => "custom_linear_solve",
+            Op::Root(_) => "custom_root",
             Op::Remat(_) => "checkpoint",
             Op::DebugPrint(_) => "debug_print",
             Op::Collective(collective) => collective.name(),
@@ -647,6 +652,7 @@ impl Op {
             Op::CustomVjp(CustomVjp { call, fwd, bwd, .. }) => vec![call, fwd, bwd],
             Op::CustomLinear(CustomLinear { bwd, .. }) => vec![bwd],
             Op::LinearSolve(op) => [&op.matvec, &op.solve].into_iter().chain(&op.transpose_solve).collect(),
+            Op::Root(Root { f, solve, tangent_solve, .. }) => vec![f, solve, tangent_solve],
             Op::Remat(Remat { program, .. }) => vec![program],
             Op::Unary(_)
             | Op::Binary(_)

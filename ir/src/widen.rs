@@ -82,6 +82,7 @@ pub(crate) fn widen(op: &Op, inputs: &[Aval]) -> Option<Widened> {
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
         | Op::LinearSolve(_)
+        | Op::Root(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Collective(_) => None,

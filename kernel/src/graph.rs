@@ -3,6 +3,7 @@
 //! Fusion asks who uses a value and where; a [`Program`] with programs inside ops answers neither. Here every value of the
 //! whole program has one number. What a branch or loop body closes over is the outer value itself, not a copy.
 
+mod dot;
 mod ops;
 mod planes;
 mod split;
@@ -216,7 +217,6 @@ impl<'p> Graph<'p> {
                 | Op::DynamicSlice { .. }
                 | Op::Gather(_)
                 | Op::Cumulative(_)
-                | Op::DotGeneral(_)
                 | Op::Conv(_)
                 | Op::ReduceWindow { .. }
                 | Op::SelectAndScatterAdd(_)
@@ -228,6 +228,7 @@ impl<'p> Graph<'p> {
                 | Op::Threefry2x32 => self.add(program, eqn, inputs, vec![], region),
                 Op::Reduce { reducer, axes } => self.reduce(program, eqn, inputs, (*reducer, axes), region),
                 Op::ArgReduce(arg) => self.arg_reduce(program, eqn, inputs, arg, region),
+                Op::DotGeneral(dot) => self.dot(program, eqn, inputs, dot, region),
                 Op::DebugPrint(_) => {
                     let inputs = self.as_arrays(&inputs, region);
                     self.add(program, eqn, inputs, vec![], region)
@@ -263,6 +264,7 @@ impl<'p> Graph<'p> {
                     return Err(unbound(collective.name()).at(&eqn.location));
                 }
                 Op::LinearSolve(solve) => self.call(&solve.solve, &inputs, region)?,
+                Op::Root(root) => self.call(&root.solve, &inputs, region)?,
                 Op::CustomLinear(_) => {
                     return Err(unevaluable().at(&eqn.location));
                 }

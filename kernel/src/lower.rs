@@ -131,6 +131,7 @@ pub(crate) fn own_step(graph: &Graph<'_>, fusion: &Fusion, id: NodeId) -> Result
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
         | Op::LinearSolve(_)
+        | Op::Root(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Collective(_)) => unreachable!("{} has no kernel of its own", op.name()),
@@ -170,6 +171,7 @@ pub(crate) fn class(op: &Op) -> Class {
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
         | Op::LinearSolve(_)
+        | Op::Root(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Collective(_) => Class::Map,
@@ -481,6 +483,7 @@ impl<'a, 'p> Writer<'a, 'p> {
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
             | Op::LinearSolve(_)
+            | Op::Root(_)
             | Op::Remat(_)
             | Op::DebugPrint(_)
             | Op::Collective(_)) => unreachable!("{} is never computed position by position", op.name()),

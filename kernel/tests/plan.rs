@@ -558,3 +558,23 @@ fn a_few_sums_for_each_of_many_pairs_are_a_reduction() {
     );
     assert_eq!((module.launches(), module.kernels.len()), (1, 1), "{module}");
 }
+
+#[test]
+fn what_a_few_sums_and_others_need_is_computed_in_both_places() {
+    let module = planned(
+        "{ lambda ; a:f32[70,3] m:f32[70]. let
+            b:f32[70,70,3] = broadcast_in_dim[broadcast_dimensions=(0,2) shape=(70,70,3)] a
+            c:f32[70,70,3] = broadcast_in_dim[broadcast_dimensions=(1,2) shape=(70,70,3)] a
+            d:f32[70,70,3] = sub b c
+            e:f32[70,70,3] = mul d d
+            f:f32[70,70] = reduce_sum[axes=(2,)] e
+            g:f32[70,70] = broadcast_in_dim[broadcast_dimensions=(1,) shape=(70,70)] m
+            h:f32[70,70] = div g f
+            i:f32[70,3] = dot_general[dimension_numbers=(([1], [1]), ([0], [0])) preferred_element_type=f32] d h
+            j:f32[3,70] = transpose[permutation=(1,0)] i
+        in (j,) }",
+        &[],
+    );
+    let largest = module.buffers.iter().map(|buffer| buffer.len).max();
+    assert_eq!(largest, Some(70 * 70), "the differences are not in memory\n{module}");
+}

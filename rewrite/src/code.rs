@@ -111,6 +111,7 @@ impl Code {
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
             | Op::LinearSolve(_)
+            | Op::Root(_)
             | Op::Remat(_)
             | Op::DebugPrint(_)
             | Op::Collective(_) => Code::Other,

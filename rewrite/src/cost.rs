@@ -121,6 +121,7 @@ pub(crate) fn op_cost(op: &Op, inputs: &[Aval], outputs: &[Aval]) -> Cost {
         Op::CustomJvp(custom) => cost(&custom.call),
         Op::CustomVjp(custom) => cost(&custom.call),
         Op::LinearSolve(solve) => cost(&solve.solve),
+        Op::Root(root) => cost(&root.solve),
         Op::Remat(remat) => cost(&remat.program),
     }
 }
@@ -201,6 +202,7 @@ pub(crate) fn price(op: &Op, inputs: &[Aval], outputs: &[Aval], fused_bytes: u64
         | Op::Gather(_)
         | Op::CustomLinear(_)
         | Op::LinearSolve(_)
+        | Op::Root(_)
         | Op::Cond { .. }
         | Op::While(_)
         | Op::Scan(_)

@@ -106,6 +106,7 @@ pub(crate) fn fold(dag: &Dag, op: &Op, inputs: &[Id], aval: &Aval) -> Option<(Fo
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
         | Op::LinearSolve(_)
+        | Op::Root(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Collective(_) => None,

@@ -146,6 +146,7 @@ impl Known {
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
             | Op::LinearSolve(_)
+            | Op::Root(_)
             | Op::Remat(_)
             | Op::DebugPrint(_)
             | Op::Collective(_) => Known::NOTHING,

@@ -126,7 +126,7 @@ impl Default for Options {
             iterations: 8,
             growth: 10,
             fused_bytes: 10,
-            priced: 2000,
+            priced: 1000,
             fold_elements: 256,
             inline: 64,
         }

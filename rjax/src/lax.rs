@@ -5,6 +5,7 @@ mod collective;
 mod cond;
 mod contract;
 mod elementwise;
+mod fft;
 mod gamma;
 mod implicit;
 mod indexing;
@@ -16,6 +17,7 @@ mod shape;
 mod shaping;
 mod sort;
 mod while_loop;
+mod windows;
 
 pub use collective::{
     all_gather, all_to_all, axis_index, axis_size, pmax, pmean, pmin, ppermute, pshuffle, psum, psum_scatter, pswapaxes,
@@ -27,8 +29,9 @@ pub use contract::{
     dot, dot_general,
 };
 pub use elementwise::*;
+pub use fft::fft;
 pub use gamma::random_gamma_grad;
-pub use implicit::{Operator, TransposeSolve, custom_linear_solve};
+pub use implicit::{Operator, TransposeSolve, custom_linear_solve, custom_root};
 pub use indexing::{
     dynamic_index_in_dim, dynamic_slice, dynamic_slice_in_dim, dynamic_update_index_in_dim, dynamic_update_slice,
     dynamic_update_slice_in_dim, gather, index_in_dim, scatter, slice, slice_in_dim,
@@ -37,7 +40,7 @@ pub use reduce::{
     argmax, argmin, avg_pool, cumlogsumexp, cummax, cummin, cumprod, cumsum, max_pool, reduce, reduce_and, reduce_max,
     reduce_min, reduce_or, reduce_prod, reduce_sum, reduce_window, reduce_xor,
 };
-pub use rjax_ir::{Combiner, Gather, IndexMode, PadDim, Precision, Reducer, Scatter, Window};
+pub use rjax_ir::{Combiner, FftKind as FftType, Gather, IndexMode, PadDim, Precision, Reducer, Scatter, Window};
 pub use scan::{ScanOptions, associative_scan, fori_loop, map, scan, scan_with};
 pub use scattering::{padtype_to_pads, scatter_add, scatter_max, scatter_min, scatter_mul, scatter_sub};
 pub use shape::{
@@ -51,5 +54,6 @@ pub use shaping::{
 };
 pub use sort::{sort, sort_key_val, top_k};
 pub use while_loop::while_loop;
+pub use windows::{ConvTransposeOptions, conv_general_dilated_patches, conv_transpose, conv_with_general_padding};
 
 pub use crate::transform::stop_gradient;

@@ -58,6 +58,7 @@ pub fn is_exported(program: &Program) -> bool {
         | Op::CustomJvp(_)
         | Op::CustomVjp(_)
         | Op::LinearSolve(_)
+        | Op::Root(_)
         | Op::Remat(_)
         | Op::Linalg(_)
         | Op::Fft(_) => true,

@@ -59,9 +59,10 @@ fn form(op: &Op) -> usize {
         Op::Linalg(_) => 48,
         Op::Fft(_) => 49,
         Op::LinearSolve(_) => 50,
+        Op::Root(_) => 51,
     }
 }
-const FORMS: usize = 51;
+const FORMS: usize = 52;
 
 /// `custom_lin` stands for tangents between two transformations and cannot be evaluated.
 const WITHOUT_SAMPLE: [usize; 1] = [44];

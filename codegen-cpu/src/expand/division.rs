@@ -1,7 +1,8 @@
 //! Division of integers of up to 32 bits, in loops that become vectors: no processor has it for vectors.
 //!
 //! Both operands are exact in `f64`, and so is the whole part of their rounded quotient: a quotient that is no integer is further than
-//! `1 / divisor` from one, which is more than its rounding.
+//! `1 / divisor` from one, which is more than its rounding. By a constant it is a product: half a unit beyond `x`, no quotient is
+//! nearer than `1 / (2 divisor)` to an integer, so the reciprocal may be rounded as well.
 
 use rjax_ir::{Binary, Compare, DType, Scalar};
 use rjax_kernel::kir::{Expr, Reg};
@@ -15,7 +16,37 @@ pub(super) fn is_short(dtype: DType) -> bool {
 
 impl Math<'_> {
     /// The quotient or the remainder, rounded towards 0. By 0 the quotient has all bits set and the remainder is `x`; by -1 the quotient wraps.
-    pub(super) fn integer_division(&mut self, op: Binary, dtype: DType, x: Reg, y: Reg) -> Reg {
+    pub(super) fn integer_division(
+        &mut self,
+        op: Binary,
+        dtype: DType,
+        (x, y): (Reg, Reg),
+        divisor: Option<f64>,
+    ) -> Reg {
+        let quotient = match divisor {
+            Some(divisor) if divisor != 0.0 && divisor != -1.0 => self.constant_quotient(dtype, x, divisor),
+            Some(_) | None => self.quotient(dtype, x, y),
+        };
+        if op == Binary::Div {
+            return quotient;
+        }
+        let product = self.define(dtype, Expr::Binary(Binary::Mul, quotient, y));
+        self.define(dtype, Expr::Binary(Binary::Sub, x, product))
+    }
+
+    fn constant_quotient(&mut self, dtype: DType, x: Reg, divisor: f64) -> Reg {
+        let (x, mut half) = (self.convert(self.float, x), self.c(0.5));
+        if dtype.is_signed_integer() {
+            let (zero, below) = (self.c(0.0), self.c(-0.5));
+            let negative = self.lt(x, zero);
+            half = self.select(negative, below, half);
+        }
+        let (beyond, reciprocal) = (self.add(x, half), self.c(1.0 / divisor));
+        let quotient = self.mul(beyond, reciprocal);
+        self.convert(dtype, quotient)
+    }
+
+    fn quotient(&mut self, dtype: DType, x: Reg, y: Reg) -> Reg {
         let (wide_x, wide_y) = (self.convert(self.float, x), self.convert(self.float, y));
         let quotient = self.div(wide_x, wide_y);
         let mut quotient = self.convert(dtype, quotient);
@@ -29,10 +60,6 @@ impl Math<'_> {
             instead(self, ones, negated);
         }
         instead(self, zero, ones);
-        if op == Binary::Div {
-            return quotient;
-        }
-        let product = self.define(dtype, Expr::Binary(Binary::Mul, quotient, y));
-        self.define(dtype, Expr::Binary(Binary::Sub, x, product))
+        quotient
     }
 }

@@ -170,31 +170,58 @@ fn reduced_precision_and_the_beta_function() {
     }
 }
 
+/// The op on an array and a constant.
+fn check_by_constant(op: Binary, values: Vec<Scalar>, constant: Scalar) {
+    let dtype = constant.dtype();
+    let x = tensor(dtype, values);
+    let len = x.shape().size();
+    let constants = tensor(dtype, vec![constant; len]);
+    let expected = expect(Op::Binary(op), &[x.clone(), constants]);
+    for order in [Order::Sequential, Order::Vector] {
+        let params = [(dtype, len, Access::Read), (dtype, len, Access::Write)];
+        let mut k = KernelBuilder::new(Class::Map, &params, len);
+        let mut top = vec![];
+        let constant_register = k.let_(&mut top, dtype, Expr::Const(constant));
+        let variable = k.reg(DType::I64);
+        let mut body = vec![];
+        let value = k.load(&mut body, 0, Index::reg(variable));
+        let value = k.let_(&mut body, dtype, Expr::Binary(op, value, constant_register));
+        k.store(&mut body, 1, Index::reg(variable), value);
+        top.push(k.over_range(variable, order, body));
+        k.kernel.body = top;
+        let found = build(&module_of(k.kernel)).call(std::slice::from_ref(&x)).expect("fits").remove(0);
+        assert_same(&found, &expected, &format!("{} {dtype} by {constant:?} ({order:?})", op.name()));
+    }
+}
+
 #[test]
 fn shifts_by_constants() {
     for dtype in [DType::I8, DType::I32, DType::U32, DType::I64, DType::U64] {
         for amount in [0, 1, dtype.bits() as i64 - 1, dtype.bits() as i64, -1] {
             for op in [Binary::ShiftLeft, Binary::ShiftRightLogical, Binary::ShiftRightArithmetic] {
-                let x = tensor(dtype, samples(dtype));
-                let amount = Scalar::from_i64(dtype, amount);
-                let amounts = tensor(dtype, vec![amount; x.shape().size()]);
-                let expected = expect(Op::Binary(op), &[x.clone(), amounts]);
-                for order in [Order::Sequential, Order::Vector] {
-                    let len = x.shape().size();
-                    let params = [(dtype, len, Access::Read), (dtype, len, Access::Write)];
-                    let mut k = KernelBuilder::new(Class::Map, &params, len);
-                    let mut top = vec![];
-                    let constant = k.let_(&mut top, dtype, Expr::Const(amount));
-                    let variable = k.reg(DType::I64);
-                    let mut body = vec![];
-                    let value = k.load(&mut body, 0, Index::reg(variable));
-                    let value = k.let_(&mut body, dtype, Expr::Binary(op, value, constant));
-                    k.store(&mut body, 1, Index::reg(variable), value);
-                    top.push(k.over_range(variable, order, body));
-                    k.kernel.body = top;
-                    let found = build(&module_of(k.kernel)).call(std::slice::from_ref(&x)).expect("fits").remove(0);
-                    assert_same(&found, &expected, &format!("{} {dtype} by {amount:?} ({order:?})", op.name()));
+                check_by_constant(op, samples(dtype), Scalar::from_i64(dtype, amount));
+            }
+        }
+    }
+}
+
+/// Of numbers around the greatest and least multiples, where rounding would show.
+#[test]
+fn divisions_by_constants() {
+    for dtype in [DType::I8, DType::U8, DType::I16, DType::I32, DType::U32, DType::I64] {
+        let (least, greatest) = (Scalar::least(dtype), Scalar::greatest(dtype));
+        let divisors = [0, 1, 2, 3, 5, 7, 100, 641, 65537, -1, -2, -3, -7].map(|x| Scalar::from_i64(dtype, x));
+        for divisor in divisors.into_iter().chain([least, greatest]) {
+            let mut values = samples(dtype);
+            if let by @ (1.. | ..=-1) = divisor.to_f64() as i64 {
+                for extreme in [least, greatest] {
+                    let multiple = (extreme.to_f64() as i64).wrapping_div(by).wrapping_mul(by);
+                    let around = (-2..=2).map(|step| Scalar::from_i64(dtype, multiple.wrapping_add(step)));
+                    values.extend(around);
                 }
+            }
+            for op in [Binary::Div, Binary::Rem] {
+                check_by_constant(op, values.clone(), divisor);
             }
         }
     }

@@ -9,7 +9,7 @@ use super::param::{Field, Param, Params};
 use super::read::{Read, Reader};
 use crate::op::{
     ArgReduce, Collective, Combiner, Conv, Cumulative, CumulativeKind, CustomJvp, CustomLinear, CustomVjp, DebugPrint,
-    DotGeneral, Fft, Gather, IndexMode, Linalg, LinearSolve, Precision, Remat, Scan, Scatter, SelectAndGatherAdd,
+    DotGeneral, Fft, Gather, IndexMode, Linalg, LinearSolve, Precision, Remat, Root, Scan, Scatter, SelectAndGatherAdd,
     SelectAndScatterAdd, Slice, Sort, While, Window,
 };
 use crate::{Binary, Compare, Op, Reducer, Unary};
@@ -122,6 +122,12 @@ pub fn params(op: &Op) -> Vec<(&'static str, Param)> {
             params.extend(transpose_solve.as_ref().map(|program| ("transpose_solve_jaxpr", program.to_param())));
             params
         }
+        Op::Root(Root { f, solve, tangent_solve, num_consts }) => vec![
+            ("f_jaxpr", f.to_param()),
+            ("num_consts", num_consts.to_param()),
+            ("solve_jaxpr", solve.to_param()),
+            ("tangent_solve_jaxpr", tangent_solve.to_param()),
+        ],
         Op::Remat(Remat { program, policy, differentiated }) => vec![
             ("differentiated", differentiated.to_param()),
             ("jaxpr", program.to_param()),
@@ -336,6 +342,7 @@ const STRUCTURED: &[(&str, &str)] = &[
     ("custom_vjp_call", "A call of a program with its own reverse derivative."),
     ("custom_lin", "The tangents of a custom_vjp_call, known by their transpose."),
     ("custom_linear_solve", "Solves linear equations by a program that is not differentiated."),
+    ("custom_root", "Finds a root by a program that is not differentiated."),
     ("checkpoint", "A call whose inner values are computed again in the backward pass."),
     ("debug_print", "Prints values when the program runs."),
     ("psum", "Sums over named axes."),
@@ -486,6 +493,12 @@ pub(super) fn from_params(name: &str, p: &mut Reader<'_>) -> Read<Option<Op>> {
             matvec: p.take("matvec_jaxpr")?,
             solve: p.take("solve_jaxpr")?,
             transpose_solve: p.take_unless_none("transpose_solve_jaxpr")?,
+            num_consts: p.take_or("num_consts", 0)?,
+        }),
+        "custom_root" => Op::Root(Root {
+            f: p.take("f_jaxpr")?,
+            solve: p.take("solve_jaxpr")?,
+            tangent_solve: p.take("tangent_solve_jaxpr")?,
             num_consts: p.take_or("num_consts", 0)?,
         }),
         "checkpoint" => Op::Remat(Remat {

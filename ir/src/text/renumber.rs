@@ -61,6 +61,7 @@ fn renumbered_op(op: &Op) -> Op {
         Op::CustomVjp(CustomVjp { call, fwd, bwd, .. }) => (*call, *fwd, *bwd) = (inner(call), inner(fwd), inner(bwd)),
         Op::CustomLinear(CustomLinear { bwd, .. }) => *bwd = inner(bwd),
         Op::LinearSolve(solve) => *solve = solve.map_programs(inner),
+        Op::Root(root) => *root = root.map_programs(inner),
         Op::Unary(_)
         | Op::Binary(_)
         | Op::Compare(_)

@@ -197,6 +197,17 @@ const STRUCTURED: &[&str] = &[
     ] a
   in (b,) }",
     "{ lambda ; a:f32[] b:f32[]. let
+    c:f32[] = custom_root[
+      f_jaxpr={ lambda ; d:f32[] e:f32[]. let f:f32[] = mul e e; g:f32[] = sub f d in (g,) }
+      num_consts=1
+      solve_jaxpr={ lambda ; h:f32[] i:f32[]. let j:f32[] = sqrt h in (j,) }
+      tangent_solve_jaxpr={ lambda ; k:f32[] l:f32[] m:f32[]. let
+          n:f32[] = mul l 2.0:f32
+          o:f32[] = div m n
+        in (o,) }
+    ] a b
+  in (c,) }",
+    "{ lambda ; a:f32[] b:f32[]. let
     c:f32[] = custom_linear_solve[
       matvec_jaxpr={ lambda ; d:f32[] e:f32[]. let f:f32[] = mul d e in (f,) }
       num_consts=1

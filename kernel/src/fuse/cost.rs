@@ -66,6 +66,7 @@ pub(super) fn of(graph: &Graph<'_>, node: &Node<'_>) -> Cost {
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
         | Op::LinearSolve(_)
+        | Op::Root(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Collective(_) => Cost::OwnStep,

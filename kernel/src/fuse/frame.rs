@@ -99,6 +99,7 @@ pub(super) fn reads_memory(graph: &Graph<'_>, node: &Node<'_>, operand: usize) -
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
         | Op::LinearSolve(_)
+        | Op::Root(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Collective(_) => true,
@@ -315,6 +316,7 @@ impl Frames {
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
             | Op::LinearSolve(_)
+            | Op::Root(_)
             | Op::Remat(_)
             | Op::DebugPrint(_)
             | Op::Collective(_) => node.inputs.iter().map(|_| Use::Memory).collect(),

@@ -108,6 +108,7 @@ impl<'p> Graph<'p> {
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
             | Op::LinearSolve(_)
+            | Op::Root(_)
             | Op::Remat(_)
             | Op::DebugPrint(_)
             | Op::Collective(_) => None,

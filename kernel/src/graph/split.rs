@@ -264,7 +264,13 @@ impl<'p> Graph<'p> {
         self.push(op, inputs, vec![aval], vec![], region, location)[0]
     }
 
-    fn made_reduce(&mut self, reducer: Reducer, x: ValueId, axes: Vec<usize>, at: (RegionId, &'p Location)) -> ValueId {
+    pub(super) fn made_reduce(
+        &mut self,
+        reducer: Reducer,
+        x: ValueId,
+        axes: Vec<usize>,
+        at: (RegionId, &'p Location),
+    ) -> ValueId {
         let aval = self.aval(x);
         let aval = aval.with_shape(aval.shape.without(&axes));
         self.made(Op::Reduce { reducer, axes }, vec![x], aval, at)

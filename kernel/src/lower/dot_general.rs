@@ -12,8 +12,8 @@ use crate::kir::{GemmAxis, Index, Order};
 use crate::shapes::reshape_strides;
 
 /// So few results are a reduction rather than a matrix product, for so many pairs of operands.
-const FEW_SUMS: usize = 4;
-const MANY_PAIRS: usize = 64;
+pub(crate) const FEW_SUMS: usize = 4;
+pub(crate) const MANY_PAIRS: usize = 64;
 
 /// An array in memory seen through strides, in elements.
 #[derive(Clone, PartialEq, Debug)]

@@ -76,6 +76,7 @@ impl Writer<'_, '_> {
             | Op::CustomVjp(_)
             | Op::CustomLinear(_)
             | Op::LinearSolve(_)
+            | Op::Root(_)
             | Op::Remat(_)
             | Op::DebugPrint(_)
             | Op::Collective(_)) => unreachable!("{} is not elementwise", op.name()),

@@ -1,6 +1,6 @@
 //! `gather`: windows at computed positions, as computed loads.
 
-use rjax_ir::{Compare, DType, Gather, IndexMode, Result};
+use rjax_ir::{Compare, DType, Gather, IndexMode, Result, Scalar};
 
 use super::Writer;
 use super::element::Element;
@@ -27,7 +27,7 @@ impl Writer<'_, '_> {
             &batch,
             &gather.start_index_map,
             &gather.slice_sizes,
-            gather.mode == IndexMode::FillOrDrop,
+            if gather.mode == IndexMode::FillOrDrop { Fit::AskBoth } else { Fit::Clamp },
         )?;
         for (&axis, start) in gather.start_index_map.iter().zip(&starts.starts) {
             position[axis] = position[axis].plus(start, 1);
@@ -46,8 +46,7 @@ impl Writer<'_, '_> {
         Element::constant(&mut self.b, fill)
     }
 
-    /// The starts of the windows that an index vector names. Where `checked`, they are taken as they are, and `inside` says whether
-    /// the window fits; else they are clamped.
+    /// The starts of the windows that an index vector names. Unless they are clamped, `inside` says whether the window fits.
     pub(super) fn window_starts(
         &mut self,
         x: ValueId,
@@ -55,7 +54,7 @@ impl Writer<'_, '_> {
         batch: &[Index],
         axes: &[usize],
         sizes: &[usize],
-        checked: bool,
+        fit: Fit,
     ) -> Result<WindowStarts> {
         let mut result = WindowStarts { starts: vec![], inside: None };
         for (component, &axis) in axes.iter().enumerate() {
@@ -63,16 +62,22 @@ impl Writer<'_, '_> {
             at.push(Index::constant(component as i64));
             let start = self.pull(indices, &at)?;
             let greatest = self.shape(x)[axis] as i64 - sizes[axis] as i64;
-            if !checked {
+            if fit == Fit::Clamp {
                 let start = self.as_index(start.real);
                 result.starts.push(Index::reg(self.clamp_index(start, greatest)));
                 continue;
             }
             let unsigned = self.b.dtype(start.real).is_unsigned_integer() || self.b.dtype(start.real) == DType::Bool;
             let start = self.as_index(start.real);
-            let limit = self.b.i64(greatest);
-            let mut inside = self.b.compare(Compare::Le, start, limit);
-            if !unsigned {
+            let once = !unsigned && fit == Fit::AskOnce;
+            let (compared, limit) = if once {
+                // As an unsigned number, a negative one is beyond the limit.
+                (self.b.convert(start, DType::U64), self.b.constant(Scalar::new(greatest as u64)))
+            } else {
+                (start, self.b.i64(greatest))
+            };
+            let mut inside = self.b.compare(Compare::Le, compared, limit);
+            if !unsigned && !once {
                 let zero = self.b.i64(0);
                 let not_negative = self.b.compare(Compare::Ge, start, zero);
                 inside = self.b.and(Some(inside), not_negative);
@@ -82,6 +87,17 @@ impl Writer<'_, '_> {
         }
         Ok(result)
     }
+}
+
+/// What is done about windows that may not fit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Fit {
+    /// They are moved.
+    Clamp,
+    /// Both ends are compared, so that loops can be split where one of them answers otherwise.
+    AskBoth,
+    /// One comparison answers for both.
+    AskOnce,
 }
 
 pub(super) struct WindowStarts {

@@ -9,6 +9,7 @@ use rjax_ir::{Compare, DType, Error, ErrorKind, IndexMode, Op, Result, Scalar, S
 
 use super::Writer;
 use super::element::{Element, parts};
+use super::gather::Fit;
 use crate::graph::{Graph, NodeId, RegionId, ValueId};
 use crate::kir::{Access, Index, Order, ParamId, Reg};
 use crate::memory::carry_count;
@@ -125,9 +126,10 @@ impl Writer<'_, '_> {
         let (window_dims, batch_dims): (Vec<usize>, Vec<usize>) = (0..shape.rank()).partition(is_window);
         let batch_shape: Shape = batch_dims.iter().map(|&axis| shape[axis]).collect();
         let axes = &scatter.scatter_dims_to_operand_dims;
+        let fit = if scatter.mode == IndexMode::Clip { Fit::Clamp } else { Fit::AskBoth };
         let mut result = self.elements(x)?;
         for batch in positions(&batch_shape) {
-            let starts = self.window_starts(x, indices, &batch, axes, &sizes, scatter.mode != IndexMode::Clip)?;
+            let starts = self.window_starts(x, indices, &batch, axes, &sizes, fit)?;
             // The elements of this window, and where they are in it.
             let (mut numbers, mut offsets) = (Vec::new(), Vec::new());
             for (number, at) in all.iter().enumerate() {
@@ -487,6 +489,7 @@ fn form(graph: &Graph<'_>, id: NodeId) -> Form {
         | Op::CustomVjp(_)
         | Op::CustomLinear(_)
         | Op::LinearSolve(_)
+        | Op::Root(_)
         | Op::Remat(_)
         | Op::DebugPrint(_)
         | Op::Collective(_) => Form::Other,

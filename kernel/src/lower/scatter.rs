@@ -4,6 +4,7 @@ use rjax_ir::{Combiner, DType, IndexMode, Result, Scatter};
 
 use super::Writer;
 use super::element::Element;
+use super::gather::Fit;
 use super::reduce::merge;
 use crate::graph::NodeId;
 use crate::kir::{Access, Index, Order, ParamId, Reg};
@@ -50,7 +51,8 @@ impl Writer<'_, '_> {
                 position[axis] = batch[batch_axis].clone();
             }
             let axes = &scatter.scatter_dims_to_operand_dims;
-            let starts = w.window_starts(x, indices, &batch, axes, &sizes, scatter.mode != IndexMode::Clip)?;
+            let fit = if scatter.mode == IndexMode::Clip { Fit::Clamp } else { Fit::AskOnce };
+            let starts = w.window_starts(x, indices, &batch, axes, &sizes, fit)?;
             for (&axis, start) in axes.iter().zip(&starts.starts) {
                 position[axis] = position[axis].plus(start, 1);
             }

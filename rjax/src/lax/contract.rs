@@ -200,7 +200,7 @@ pub fn conv_general_dilated(
 
 /// Axes in the order of the IR from strings such as `NHWC`; spatial axes are matched by letter.
 #[track_caller]
-fn specs(rank: usize, lhs: &str, rhs: &str, out: &str) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
+pub(super) fn specs(rank: usize, lhs: &str, rhs: &str, out: &str) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
     let spatial: Vec<char> = lhs.chars().filter(|c| !"NC".contains(*c)).collect();
     let axes = |text: &str, first: [char; 2]| -> Vec<usize> {
         let position = |c: char| text.chars().position(|d| d == c);

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use rjax_ir::{LinearSolve, Op};
+use rjax_ir::{LinearSolve, Op, Root};
 
 use crate::trace::{self, Input, Scope, Traced, emit};
 use crate::transform::signature::require_same_type;
-use crate::transform::{linear_transpose, rebuild, union_of_captures, with_captures_first};
+use crate::transform::{jvp, linear_transpose, rebuild, union_of_captures, with_captures_first};
 use crate::{Array, Tree, tree};
 
 /// A function of a tree, handed to a solver.
@@ -73,18 +73,75 @@ pub fn custom_linear_solve<T: Tree>(
         transpose_solve: transposed.map(program),
         num_consts: captures.len(),
     });
-    let leaves = tree::leaves(b);
+    emit_like(op, &captures, b)
+}
+
+/// The root x of `f(x) = 0` that `solve(f, initial_guess)` finds in any way. It is differentiated with respect to the arrays that `f`
+/// captures: from f(x, θ) = 0 follows ∂f/∂x ẋ = -∂f/∂θ θ̇, and `tangent_solve(g, y)` is the solution ẋ of `g(ẋ) = y` for a
+/// linear g. For reverse mode it must be linear in y by itself, or use [`custom_linear_solve`]. Derivatives are right to any order. JAX:
+/// `lax.custom_root`.
+///
+/// ```
+/// use rjax::prelude::*;
+/// let square_root = |a: &Array| {
+///     let newton = |f: lax::Operator<'_, Array>, guess: &Array| {
+///         let step = |x: &Array| x - f(x) / (x * 2.0);
+///         lax::while_loop(|x: &Array| f(x).abs().gt(1e-5), step, guess.clone())
+///     };
+///     let tangent_solve = |g: lax::Operator<'_, Array>, y: &Array| y / g(&jnp::ones([], DType::F32));
+///     lax::custom_root(|x: &Array| x * x - a, &jnp::ones([], DType::F32), newton, tangent_solve)
+/// };
+/// let (root, slope) = value_and_grad(square_root)(&Array::scalar(4.0f32));
+/// assert!((root.item::<f32>() - 2.0).abs() < 1e-4 && (slope.item::<f32>() - 0.25).abs() < 1e-4);
+/// ```
+#[track_caller]
+pub fn custom_root<T: Tree>(
+    f: impl Fn(&T) -> T,
+    initial_guess: &T,
+    solve: impl Fn(Operator<'_, T>, &T) -> T,
+    tangent_solve: impl Fn(Operator<'_, T>, &T) -> T,
+) -> T {
+    if !trace::is_tracing() {
+        return solve(&f, initial_guess);
+    }
+    let function = traced("the function of custom_root", initial_guess, &f);
+    let solution = traced("the solver of custom_root", initial_guess, &|x| solve(&f, x));
+    let pair = (initial_guess.clone(), initial_guess.clone());
+    let tangents = traced_as("the tangent solver of custom_root", &pair, initial_guess, &|(x, y): &(T, T)| {
+        tangent_solve(&|v| jvp(|x: &T| f(x), (x,), (v,)).1, y)
+    });
+    let captures = union_of_captures(&[&function, &solution, &tangents]);
+    let program = |traced: Traced| Arc::new(with_captures_first(traced, &captures));
+    let op = Op::Root(Root {
+        f: program(function),
+        solve: program(solution),
+        tangent_solve: program(tangents),
+        num_consts: captures.len(),
+    });
+    emit_like(op, &captures, initial_guess)
+}
+
+/// Emits an op of captured arrays and a tree whose results have the tree's type.
+#[track_caller]
+fn emit_like<T: Tree>(op: Op, captures: &[Array], like: &T) -> T {
+    let leaves = tree::leaves(like);
     let operands: Vec<&Array> = captures.iter().chain(&leaves).collect();
     let outputs = emit(op, &operands);
-    rebuild(b, outputs.into_iter().zip(&leaves).map(|(x, like)| x.with_weak(like.is_weak())).collect())
+    rebuild(like, outputs.into_iter().zip(&leaves).map(|(x, like)| x.with_weak(like.is_weak())).collect())
 }
 
 /// A function of one tree that returns one of the same type, as a program.
 #[track_caller]
 fn traced<T: Tree>(role: &'static str, like: &T, f: Operator<'_, T>) -> Traced {
-    let inputs = tree::leaves(like).iter().map(Input::unknown).collect();
+    traced_as(role, like, like, f)
+}
+
+/// A function of a tree that returns one of another's type, as a program.
+#[track_caller]
+fn traced_as<S: Tree, T: Tree>(role: &'static str, given: &S, like: &T, f: &dyn Fn(&S) -> T) -> Traced {
+    let inputs = tree::leaves(given).iter().map(Input::unknown).collect();
     let (traced, out) = trace::trace(Scope::new(role, &role.into()), inputs, |arrays| {
-        let out = f(&rebuild(like, arrays.to_vec()));
+        let out = f(&rebuild(given, arrays.to_vec()));
         (tree::leaves(&out), out)
     });
     require_same_type(role, "the unknown is", like, "the function returns", &out);

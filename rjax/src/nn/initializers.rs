@@ -9,7 +9,7 @@
 //! assert_eq!(w.shape()[..], [3, 4]);
 //! ```
 
-use rjax_ir::{DType, ErrorKind, Shape};
+use rjax_ir::{DType, ErrorKind, PadDim, Shape};
 
 use crate::array::Array;
 use crate::error::{check, fail_with};
@@ -92,6 +92,20 @@ pub enum Initializer {
         /// Which axes are which.
         axes: FanAxes,
     },
+    /// Orthonormal rows or columns, whichever are fewer, once all axes but one are taken as one.
+    Orthogonal {
+        /// The length of rows or columns.
+        scale: f64,
+        /// The axis that stays.
+        column_axis: isize,
+    },
+    /// Convolution kernels, features last, that are zero but for an orthogonal matrix in the centre.
+    DeltaOrthogonal {
+        /// The length of the matrix's columns.
+        scale: f64,
+        /// The axis of the matrix that stays.
+        column_axis: isize,
+    },
 }
 
 impl Initializer {
@@ -126,8 +140,45 @@ impl Initializer {
                     }
                 }
             }
+            Initializer::Orthogonal { scale, column_axis } => draw_orthogonal(key, shape, dtype, *scale, *column_axis),
+            Initializer::DeltaOrthogonal { scale, column_axis } => {
+                let rank = shape.rank();
+                if !(3..=5).contains(&rank) || shape[rank - 1] < shape[rank - 2] {
+                    fail_with(
+                        ErrorKind::Shape,
+                        format!(
+                            "delta_orthogonal: found shape {shape}, expected 3 to 5 axes, the last of which is not smaller than the one before"
+                        ),
+                    )
+                }
+                let (spatial, matrix) = shape.split_at(rank - 2);
+                let centre = draw_orthogonal(key, matrix.into(), dtype, *scale, *column_axis);
+                let around = spatial.iter().map(|&extent| {
+                    let before = extent.saturating_sub(1) / 2;
+                    PadDim { low: before as i64, high: (extent - before) as i64 - 1, interior: 0 }
+                });
+                let padding: Vec<PadDim> = around.chain([PadDim::default(); 2]).collect();
+                let axes: Vec<isize> = (0..rank as isize - 2).collect();
+                lax::pad(&lax::expand_dims(&centre, &axes), 0.0, &padding)
+            }
         }
     }
+}
+
+/// The factor Q of a matrix of normal variates whose R has a positive diagonal, which makes all directions equally likely.
+#[track_caller]
+fn draw_orthogonal(key: &Key, shape: Shape, dtype: DType, scale: f64, column_axis: isize) -> Array {
+    if shape.rank() < 2 {
+        fail_with(ErrorKind::Shape, format!("orthogonal: found shape {shape}, expected at least two axes"))
+    }
+    let axis = check(lax::resolve_axis("orthogonal", column_axis, shape.rank()));
+    let (rows, columns) = (shape[axis], shape.size() / shape[axis].max(1));
+    let (q, r) = lax::linalg::qr(&random::normal(key, [rows.max(columns), rows.min(columns)], dtype), false);
+    let q = q * numpy::sign(numpy::diagonal(&r, 0, -2, -1)).expand_dims(-2);
+    let q = if rows < columns { numpy::matrix_transpose(&q) } else { q };
+    let others = shape.without(&[axis]);
+    let unfolded = q.reshape([&[rows], &others[..]].concat());
+    numpy::moveaxis(&unfolded, 0, axis as isize) * scale
 }
 
 /// The standard deviation of a standard normal variate known to lie in -2..2.
@@ -180,6 +231,23 @@ pub fn normal(stddev: f64) -> Initializer {
 /// `nn.initializers.truncated_normal`.
 pub fn truncated_normal(stddev: f64) -> Initializer {
     Initializer::TruncatedNormal { stddev, lower: -2.0, upper: 2.0 }
+}
+
+/// Orthonormal rows or columns, whichever are fewer, times `scale`; all axes but the last are taken as one. JAX: `nn.initializers.orthogonal`.
+///
+/// ```
+/// use rjax::prelude::*;
+/// let w = nn::initializers::orthogonal(1.0).init(&Key::new(0), [5, 3], DType::F32);
+/// assert!(jnp::allclose(&w.t().dot(&w), &jnp::eye(3, DType::F32), 1e-5, 1e-5).item::<bool>());
+/// ```
+pub fn orthogonal(scale: f64) -> Initializer {
+    Initializer::Orthogonal { scale, column_axis: -1 }
+}
+
+/// Kernels of convolutions, features last, that hand features on by an orthogonal matrix, and look at nothing beside the centre. JAX:
+/// `nn.initializers.delta_orthogonal`.
+pub fn delta_orthogonal(scale: f64) -> Initializer {
+    Initializer::DeltaOrthogonal { scale, column_axis: -1 }
 }
 
 /// Mean 0 and variance `scale` over the number of inputs, outputs or their mean. JAX: `nn.initializers.variance_scaling`.

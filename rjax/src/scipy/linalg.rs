@@ -9,12 +9,17 @@
 //! assert!(jnp::allclose(&x, &jnp::array([1.0f32, 2.0]), 1e-5, 1e-6).item::<bool>());
 //! ```
 
+mod forms;
 mod matrices;
 
 use rjax_ir::{DType, ErrorKind};
 
 pub use crate::numpy::linalg::{det, eigh, inv, qr, solve, svd};
-pub use matrices::{block_diag, circulant, companion, hankel, hilbert, toeplitz};
+pub use forms::{SchurOutput, Side, eigh_tridiagonal, hessenberg, polar, schur, sqrtm};
+pub use matrices::{
+    DftScale, block_diag, circulant, companion, dft, fiedler, hadamard, hankel, helmert, hilbert, leslie, pascal,
+    toeplitz,
+};
 
 use crate::array::{Array, promote_inexact, promote_inexact_dtypes};
 use crate::error::fail_with;

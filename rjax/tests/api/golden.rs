@@ -1,5 +1,6 @@
 //! Functions against tables of values computed with JAX: `tests/golden/generate.py` writes them.
 
+mod linear;
 mod numpy;
 mod random;
 mod special;

@@ -1,8 +1,9 @@
 //! Solutions of equations by loops of unknown length, whose derivatives are compared with those of the direct solution.
 
 use rjax::ErrorKind;
-use rjax::lax::{Operator, TransposeSolve, custom_linear_solve};
+use rjax::lax::{Operator, TransposeSolve, custom_linear_solve, custom_root};
 use rjax::prelude::*;
+use rjax::test_util::check_grads;
 
 use crate::assert_close;
 
@@ -43,6 +44,31 @@ fn by_normal_equations(a: &Array, b: &Array) -> Array {
     custom_linear_solve(|x: &Array| normal.dot(x), &a.t().dot(b), solve, TransposeSolve::Symmetric)
 }
 
+fn by_root(a: &Array, b: &Array) -> Array {
+    let diagonal = a.diagonal(0);
+    custom_root(
+        |x: &Array| a.dot(x) - b,
+        &jnp::zeros([3], DType::F64),
+        |f, guess| {
+            let step = |x: &Array| x - f(x) / &diagonal;
+            lax::while_loop(|x: &Array| f(x).abs().max(..).gt(1e-13), step, guess.clone())
+        },
+        |g, y| jnp::linalg::solve(&jacobian(|x: &Array| g(x))(y), y),
+    )
+}
+
+/// A root whose tangents are solved for by a loop as well.
+fn by_root_and_jacobi(a: &Array, b: &Array) -> Array {
+    let diagonal = a.diagonal(0);
+    let solve = |product: Operator<'_, Array>, b: &Array| iterate(product, &diagonal, b);
+    custom_root(
+        |x: &Array| a.dot(x) - b,
+        &jnp::ones([3], DType::F64),
+        |_, _| jnp::linalg::solve(a, b),
+        |g, y| custom_linear_solve(g, y, solve, TransposeSolve::By(&solve)),
+    )
+}
+
 #[test]
 fn every_transformation_gives_what_it_gives_of_the_direct_solution() {
     let transformations: [(&str, fn(Solver) -> Array); 12] = [
@@ -72,7 +98,12 @@ fn every_transformation_gives_what_it_gives_of_the_direct_solution() {
         }),
     ];
     let direct: Solver = |a, b| jnp::linalg::solve(a, b);
-    let solvers: [(&str, Solver); 2] = [("Jacobi", by_jacobi), ("normal equations", by_normal_equations)];
+    let solvers: [(&str, Solver); 4] = [
+        ("Jacobi", by_jacobi),
+        ("normal equations", by_normal_equations),
+        ("root", by_root),
+        ("root and Jacobi", by_root_and_jacobi),
+    ];
     for (transformation, apply) in transformations {
         let expected = apply(direct);
         for (solver, solve) in solvers {
@@ -80,6 +111,41 @@ fn every_transformation_gives_what_it_gives_of_the_direct_solution() {
             assert_close(&apply(solve), &expected, 1e-10);
         }
     }
+}
+
+/// Newton's method for x³ + p x = q, whose solution of two unknowns is a tree.
+fn cubics(p: &Array, q: &Array) -> (Array, Array) {
+    let f = |(x, y): &(Array, Array)| (x * x * x + p * x - q, y * y * y + y * x - p);
+    let solve = |f: Operator<'_, (Array, Array)>, guess: &(Array, Array)| {
+        let step = |(x, y): &(Array, Array)| {
+            let (u, v) = f(&(x.clone(), y.clone()));
+            let du = x * x * 3.0 + p;
+            let dx = u / du;
+            let dy = (v - y * &dx) / (y * y * 3.0 + x);
+            (x - dx, y - dy)
+        };
+        lax::fori_loop(0, 40, |_, state: &(Array, Array)| step(state), guess.clone())
+    };
+    let one = jnp::ones([], DType::F64);
+    // The second unknown does not take part in the first equation.
+    let tangent_solve = |g: Operator<'_, (Array, Array)>, (u, v): &(Array, Array)| {
+        let zero = jnp::zeros_like(&one);
+        let (a, c) = g(&(one.clone(), zero.clone()));
+        let (_, d) = g(&(zero, one.clone()));
+        let x = u / a;
+        let y = (v - c * &x) / d;
+        (x, y)
+    };
+    custom_root(f, &(one.clone(), one.clone()), solve, tangent_solve)
+}
+
+#[test]
+fn roots_of_several_unknowns_have_the_derivatives_that_differences_say() {
+    let (p, q) = (Array::scalar(1.3f64), Array::scalar(2.1f64));
+    check_grads(|p: &Array, q: &Array| cubics(p, q), (&p, &q), 2, 1e-5).expect("differentiable");
+    let (x, y) = cubics(&p, &q);
+    assert_close(&(&x * &x * &x + &p * &x), &q, 1e-12);
+    assert_close(&(&y * &y * &y + &y * &x), &p, 1e-12);
 }
 
 #[test]
@@ -91,6 +157,11 @@ fn refusals_name_what_is_missing() {
     let error = grad(forward_only).try_call((&b,)).expect_err("no transpose");
     assert_eq!(error.kind, ErrorKind::NotDifferentiable);
     assert!(error.message.contains("custom_linear_solve: reverse mode needs transpose_solve"), "{error}");
+
+    let of_integers = jit(|x: &Array| custom_root(|x: &Array| x - 1, x, |_, x| x.clone(), |_, y| y.clone()));
+    let error = of_integers.try_call((&Array::scalar(1),)).expect_err("integers have no tangents");
+    assert_eq!(error.kind, ErrorKind::DType);
+    assert!(error.message.contains("custom_root: the unknown must be inexact, found i32[]"), "{error}");
 
     let changes_shape =
         jit(|x: &Array| custom_linear_solve(|x: &Array| x.sum(..), x, |_, x| x.clone(), TransposeSolve::None));

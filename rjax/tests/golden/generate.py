@@ -12,6 +12,7 @@ import numpy as np
 os.environ["JAX_ENABLE_X64"] = "0"
 import jax
 import jax.numpy as jnp
+import jax.scipy.linalg as scipy_linalg
 import jax.scipy.special as special
 import jax.scipy.stats as stats
 from jax import lax, nn
@@ -318,6 +319,55 @@ def special_table():
     t.write()
 
 
+def linear_table():
+    t = Table("linear")
+    x = t.input("x", np.arange(40, dtype=np.float32).reshape(1, 4, 5, 2) * np.float32(0.1) - 2)
+    w = t.input("w", np.cos(np.arange(36, dtype=np.float32)).reshape(3, 2, 2, 3))
+    wt = t.input("wt", np.sin(np.arange(36, dtype=np.float32)).reshape(3, 2, 3, 2))
+    v, k = x[0, :, :, 0][:, :, None], w[:, 0, :1, :]
+    for padding in ("SAME", "VALID"):
+        t.case("conv_transpose " + padding, lax.conv_transpose(x, w, (2, 3), padding))
+        t.case("conv_transpose small stride " + padding, lax.conv_transpose(x, w, (1, 1), padding))
+        t.case("conv_transpose dilated " + padding, lax.conv_transpose(x, w, (2, 1), padding, rhs_dilation=(1, 2)))
+        t.case("conv_transpose kernel " + padding, lax.conv_transpose(x, wt, (2, 2), padding, transpose_kernel=True))
+        t.case("conv_transpose line " + padding, lax.conv_transpose(v, k, (4,), padding))
+        t.case("patches " + padding, lax.conv_general_dilated_patches(x, (2, 2), (1, 2), padding))
+    t.case("conv_transpose pads", lax.conv_transpose(x, w, (2, 2), [(1, 0), (2, 1)]))
+    numbers = ("NHWC", "HWIO", "NHWC")
+    t.case("patches features last", lax.conv_general_dilated_patches(
+        x, (3, 2), (1, 1), [(1, 0), (0, 0)], rhs_dilation=(1, 2), dimension_numbers=numbers))
+    t.case("conv_with_general_padding", lax.conv_with_general_padding(
+        x, w.reshape(3, 4, 3, 1), (1, 1), [(1, 1), (2, 0)], (1, 2), (1, 1)))
+    a = t.input("a", np.array([[4, 1, -2, 2], [1, 2, 0, 1], [3, 0, 3, -2], [2, 1, -2, 5]], np.float32))
+    t.case("fft", lax.fft(a.astype(jnp.complex64), "FFT", (4, 4)))
+    t.case("ifft", lax.fft(a.astype(jnp.complex64), lax.FftType.IFFT, (4,)))
+    t.case("irfft", lax.fft(a.astype(jnp.complex64), "IRFFT", (6,)))
+    t.case("sqrtm", scipy_linalg.sqrtm(a))
+    t.case("sqrtm triangle", scipy_linalg.sqrtm(jnp.triu(a)))
+    t.case("hessenberg", scipy_linalg.hessenberg(a, calc_q=True))
+    t.case("hessenberg batch", scipy_linalg.hessenberg(jnp.stack([a, a.T])))
+    t.case("polar right", scipy_linalg.polar(a, method="svd"))
+    t.case("polar left", scipy_linalg.polar(a[:, :3].T, side="left", method="svd"))
+    d, e = t.input("d", np.array([1, -2, 0.5, 3], np.float32)), t.input("e", np.array([0.3, 2, -1], np.float32))
+    t.case("eigh_tridiagonal", scipy_linalg.eigh_tridiagonal(d, e, eigvals_only=True))
+    t.case("schur values", jnp.sort(jnp.real(jnp.diag(scipy_linalg.schur(a, output="complex")[0]))))
+    t.case("dft", scipy_linalg.dft(5))
+    t.case("dft sqrt", scipy_linalg.dft(4, "sqrtn"))
+    t.case("dft size", scipy_linalg.dft(3, "n"))
+    t.case("fiedler", scipy_linalg.fiedler(d))
+    t.case("hadamard", scipy_linalg.hadamard(8))
+    t.case("helmert", scipy_linalg.helmert(5))
+    t.case("helmert full", scipy_linalg.helmert(4, full=True))
+    t.case("leslie", scipy_linalg.leslie(d, e))
+    t.case("pascal", scipy_linalg.pascal(6))
+    key = jax.random.key(7)
+    init = nn.initializers
+    t.case("orthogonal tall", init.orthogonal()(key, (6, 3)))
+    t.case("orthogonal wide", init.orthogonal(scale=2.0)(key, (2, 2, 5)))
+    t.case("delta_orthogonal", init.delta_orthogonal()(key, (3, 4, 2, 3)))
+    t.write()
+
+
 def random_table():
     t = Table("random")
     r = jax.random
@@ -384,7 +434,7 @@ def random_table():
     t.write()
 
 
-TABLES = {"numpy": numpy_table, "special": special_table, "random": random_table}
+TABLES = {"numpy": numpy_table, "special": special_table, "linear": linear_table, "random": random_table}
 
 if __name__ == "__main__":
     for table in sys.argv[1:] or TABLES:

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rjax_ir::{Aval, Collective, CustomJvp, CustomVjp, DType, LinearSolve, Op, Unary};
+use rjax_ir::{Aval, Collective, CustomJvp, CustomVjp, DType, LinearSolve, Op, Root, Unary};
 
 use super::{Derivatives, Sample, any, program};
 use crate::random::Values;
@@ -13,6 +13,7 @@ pub(super) fn add(samples: &mut Vec<Sample>) {
     samples.push(custom_jvp());
     samples.push(custom_vjp());
     samples.push(linear_solve());
+    samples.push(root());
     collectives(samples);
 }
 
@@ -90,6 +91,30 @@ fn linear_solve() -> Sample {
     };
     let diagonal = (Aval::new(F, [3]), Values::Signed(0.7, 3.0));
     Sample::op(Op::LinearSolve(op), &[diagonal, any(F, &[3])]).smooth(2)
+}
+
+/// The cube root, times a factor: `x³ = d³ a`.
+fn root() -> Sample {
+    let vector = Aval::new(F, [3]);
+    let given = [vector.clone(), vector.clone(), vector.clone()];
+    let f = program(&given, |b, v| {
+        let (cube, factor) =
+            (b.emit1(Op::IntegerPow { exponent: 3 }, &[v[2]]), b.emit1(Op::IntegerPow { exponent: 3 }, &[v[0]]));
+        let product = b.mul(factor, v[1]);
+        vec![b.sub(cube, product)]
+    });
+    let solve = program(&given, |b, v| {
+        let root = b.unary(Unary::Cbrt, v[1]);
+        vec![b.mul(v[0], root)]
+    });
+    let tangent_solve = program(&[&given[..], &[vector]].concat(), |b, v| {
+        let square = b.mul(v[2], v[2]);
+        let slope = b.mul_scalar(square, 3.0);
+        vec![b.div(v[3], slope)]
+    });
+    let op = Root { f: Arc::new(f), solve: Arc::new(solve), tangent_solve: Arc::new(tangent_solve), num_consts: 2 };
+    let away_from_zero = || (Aval::new(F, [3]), Values::Signed(0.7, 3.0));
+    Sample::op(Op::Root(op), &[away_from_zero(), away_from_zero(), any(F, &[3])]).smooth(2)
 }
 
 /// The axis that the collectives of the samples speak of.
