@@ -94,9 +94,11 @@ pub(super) fn contract(mut program: Program) -> Program {
         for (start, window) in names.windows(expansion.len()).enumerate() {
             let [first, check, last] =
                 [0, expansion.len() - from_end, expansion.len() - 1].map(|step| steps[start + step]);
+            if window != expansion {
+                continue;
+            }
             let x = program.eqns[first].inputs[0];
-            let of_x = x == program.eqns[check].inputs[0] && is_of(&program, last, x);
-            if window == expansion && of_x {
+            if x == program.eqns[check].inputs[0] && is_of(&program, last, x) {
                 functions.push((last, op, x));
             }
         }

@@ -153,7 +153,9 @@ impl Importer<'_> {
             let reversed = operation.ints("window_reversal")?;
             let flags = rhs_spec[2..].iter().zip(&reversed);
             let axes: Vec<usize> = flags.filter(|(_, reversed)| **reversed != 0).map(|(&axis, _)| axis).collect();
-            rhs = self.builder().try_emit(Op::Reverse { axes }, &[rhs])?[0];
+            if !axes.is_empty() {
+                rhs = self.builder().try_emit(Op::Reverse { axes }, &[rhs])?[0];
+            }
         }
         Ok(self.builder().try_emit(Op::Conv(conv), &[lhs, rhs])?[0])
     }
