@@ -169,17 +169,32 @@ fn artifacts_compile_for_tpu() {
 
 /// Why libtpu cannot be expected to compile a program.
 fn beyond_libtpu(name: &str, message: &str) -> Option<&'static str> {
-    const SLOW: [&str; 4] = ["igamma", "random_gamma", "regularized_incomplete_beta", "module_igamma"];
+    const SLOW: [&str; 11] = [
+        "div_i64",
+        "div_u64",
+        "igamma",
+        "module_igamma",
+        "module_regularized_incomplete_beta",
+        "polygamma",
+        "random_gamma",
+        "regularized_incomplete_beta",
+        "rem_i64",
+        "rem_u64",
+        "zeta",
+    ];
     let has_two_bits = name.split('_').any(|word| matches!(word, "i2" | "u2"));
     let aborts = message.starts_with("the compiler ended without an answer");
-    if message.contains("not contain X{64|128}") || message.contains("Unexpected operand type for FFT: c128") {
+    if message.contains("not contain X{64|128}") || message.contains("Unexpected operand type for FFT") {
         Some("operations on 64-bit elements that TPUs do not have")
     } else if message.starts_with("no answer in") && SLOW.iter().any(|slow| name.starts_with(slow)) {
-        Some("series and continued fractions in `f64`, for which libtpu takes long")
+        Some("series and continued fractions in `f64`, and division of 64-bit integers, for which libtpu takes long")
     } else if has_two_bits && (aborts || message.contains("INT2 is not supported")) {
         Some("integers of 2 bits, some of which libtpu refuses and some of which abort it")
-    } else if message.contains("one of the two minor-most dimensions") {
+    } else if message.contains("one of the two minor-most dimensions") || message.contains("less than 2 inactive dims")
+    {
         Some("select-and-scatter along the two minor-most axes")
+    } else if message.contains("while compiling clamp as an elementwise vector operation") {
+        Some("clamp of `bool`")
     } else {
         None
     }
