@@ -61,7 +61,29 @@ pub(super) fn expand(op: &Op, inputs: &[Aval], results: &[Aval]) -> Result<Optio
         Op::Pad { padding } if results[0].size() == 0 && takes_too_much(padding, &inputs[0]) => {
             vec![b.zeros(&results[0])]
         }
+        // TPUs have no clamp of booleans.
+        Op::Clamp if results[0].dtype == DType::Bool => {
+            let shape = &results[0].shape;
+            let [low, high] =
+                [0, 2].map(|i| if inputs[i].shape == *shape { x[i] } else { b.broadcast_scalar(x[i], shape) });
+            let raised = b.binary(Binary::Or, x[1], low);
+            vec![b.binary(Binary::And, raised, high)]
+        }
+        // XLA ends the process at concatenated integers of fewer than 8 bits.
+        Op::Concatenate { axis } if results[0].dtype.bits() < 8 => {
+            let dtype = results[0].dtype;
+            let wide = if dtype.is_signed_integer() { DType::I8 } else { DType::U8 };
+            let parts: Vec<Atom> = x.iter().map(|&part| b.convert(part, wide)).collect();
+            let joined = b.concatenate(&parts, *axis);
+            vec![b.convert(joined, dtype)]
+        }
         Op::Reduce { axes, .. } if axes.is_empty() => vec![x[0]],
+        // XLA leaves the initial values out of reductions over no axes.
+        Op::GeneralReduce { body, axes } if axes.is_empty() => {
+            let (operands, inits) = x.split_at(x.len() / 2);
+            let lines: Vec<Atom> = operands.iter().map(|&operand| b.expand_dims(operand, 0)).collect();
+            b.emit(Op::GeneralReduce { body: body.clone(), axes: vec![0] }, &[&lines, inits].concat())
+        }
         // XLA gives up on windows without axes. There is one window, and it holds the one element.
         Op::SelectAndScatterAdd(_) if results[0].rank() == 0 => vec![x[0]],
         // StableHLO pads with a value, and every integer may be an element.

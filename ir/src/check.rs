@@ -14,6 +14,17 @@ pub(crate) fn operands<'a, const N: usize>(op: &str, inputs: &'a [Aval]) -> Resu
     })
 }
 
+/// The leading operands that an op takes as constants are there.
+pub(crate) fn constants(op: &str, num_consts: usize, inputs: &[Aval]) -> Result<()> {
+    ensure!(
+        num_consts <= inputs.len(),
+        Structure,
+        "{op}: {num_consts} of the operands are constants, but only {} are given",
+        inputs.len()
+    );
+    Ok(())
+}
+
 /// The operand's dtype is one that the op accepts.
 pub(crate) fn dtype(op: &str, accepted: DTypeSet, operand: &Aval) -> Result<()> {
     ensure!(accepted.contains(operand.dtype), DType, "{op}: expected one of {accepted}, found {operand}");

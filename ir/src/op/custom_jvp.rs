@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Aval, Program, Result, check, ensure};
+use crate::{Aval, Program, Result, check};
 
 /// Parameters of `custom_jvp_call`: `(consts…, x…) -> y…`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -18,13 +18,7 @@ pub struct CustomJvp {
 impl CustomJvp {
     pub(crate) fn infer(&self, inputs: &[Aval]) -> Result<Vec<Aval>> {
         const NAME: &str = "custom_jvp_call";
-        ensure!(
-            self.num_consts <= inputs.len(),
-            Structure,
-            "{NAME}: {} of the operands are constants, but only {} are given",
-            self.num_consts,
-            inputs.len()
-        );
+        check::constants(NAME, self.num_consts, inputs)?;
         let outputs = check::signature(NAME, "the function", &self.call, inputs)?;
         let with_tangents = |primals: &[Aval], from: usize| {
             let tangents = primals[from..].iter().filter(|aval| aval.dtype.is_inexact());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Aval, Program, Result, check, ensure};
+use crate::{Aval, Program, Result, check};
 
 /// Parameters of `custom_vjp_call`: `(consts…, x…) -> y…`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -20,13 +20,7 @@ pub struct CustomVjp {
 impl CustomVjp {
     pub(crate) fn infer(&self, inputs: &[Aval]) -> Result<Vec<Aval>> {
         const NAME: &str = "custom_vjp_call";
-        ensure!(
-            self.num_consts <= inputs.len(),
-            Structure,
-            "{NAME}: {} of the operands are constants, but only {} are given",
-            self.num_consts,
-            inputs.len()
-        );
+        check::constants(NAME, self.num_consts, inputs)?;
         let outputs = check::signature(NAME, "the function", &self.call, inputs)?;
         let forward = check::signature(NAME, "the forward rule", &self.fwd, inputs)?;
         let Some((values, residuals)) = forward.split_at_checked(outputs.len()) else {

@@ -32,13 +32,7 @@ impl LinearSolve {
 
     pub(crate) fn infer(&self, inputs: &[Aval]) -> Result<Vec<Aval>> {
         const NAME: &str = "custom_linear_solve";
-        ensure!(
-            self.num_consts <= inputs.len(),
-            Structure,
-            "{NAME}: {} of the operands are constants, but only {} are given",
-            self.num_consts,
-            inputs.len()
-        );
+        check::constants(NAME, self.num_consts, inputs)?;
         let vectors = &inputs[self.num_consts..];
         for aval in vectors {
             ensure!(aval.dtype.is_inexact(), DType, "{NAME}: right-hand sides must be inexact, found {aval}");

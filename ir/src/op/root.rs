@@ -31,13 +31,7 @@ impl Root {
 
     pub(crate) fn infer(&self, inputs: &[Aval]) -> Result<Vec<Aval>> {
         const NAME: &str = "custom_root";
-        ensure!(
-            self.num_consts <= inputs.len(),
-            Structure,
-            "{NAME}: {} of the operands are constants, but only {} are given",
-            self.num_consts,
-            inputs.len()
-        );
+        check::constants(NAME, self.num_consts, inputs)?;
         let unknowns = &inputs[self.num_consts..];
         for aval in unknowns {
             ensure!(aval.dtype.is_inexact(), DType, "{NAME}: the unknown must be inexact, found {aval}");
