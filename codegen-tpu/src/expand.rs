@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rjax_ir::{
     ArgReduce, Atom, Aval, Binary, Builder, Compare, DType, DotGeneral, Gather, IndexMode, Op, PadDim, Program,
-    Reducer, Result, Scalar, Scatter, Shape, Unary,
+    Reducer, Result, Scalar, Scan, Scatter, Shape, Unary,
 };
 use rjax_stablehlo::scatter_selected;
 
@@ -78,11 +78,10 @@ pub(super) fn expand(op: &Op, inputs: &[Aval], results: &[Aval]) -> Result<Optio
             vec![b.convert(joined, dtype)]
         }
         Op::Reduce { axes, .. } if axes.is_empty() => vec![x[0]],
-        // XLA leaves the initial values out of reductions over no axes.
-        Op::GeneralReduce { body, axes } if axes.is_empty() => {
+        // XLA takes initial values to be neutral and leaves them out where there is nothing to combine.
+        Op::GeneralReduce { body, axes } if axes.iter().all(|&axis| inputs[0].shape[axis] == 1) => {
             let (operands, inits) = x.split_at(x.len() / 2);
-            let lines: Vec<Atom> = operands.iter().map(|&operand| b.expand_dims(operand, 0)).collect();
-            b.emit(Op::GeneralReduce { body: body.clone(), axes: vec![0] }, &[&lines, inits].concat())
+            one_by_one(&mut b, body, inits, operands, &results[0].shape)
         }
         // XLA gives up on windows without axes. There is one window, and it holds the one element.
         Op::SelectAndScatterAdd(_) if results[0].rank() == 0 => vec![x[0]],
@@ -155,6 +154,15 @@ pub(super) fn expand(op: &Op, inputs: &[Aval], results: &[Aval]) -> Result<Optio
         | Op::Collective(_) => return Ok(None),
     };
     Ok(Some(b.finish(outputs)))
+}
+
+/// What a program of scalars makes of these scalars and each element of these arrays in turn.
+fn one_by_one(b: &mut Builder, body: &Arc<Program>, scalars: &[Atom], arrays: &[Atom], shape: &Shape) -> Vec<Atom> {
+    let length = shape.size();
+    let lines: Vec<Atom> = arrays.iter().map(|&x| b.reshape(x, &[length].into())).collect();
+    let scan = Scan { body: body.clone(), length, reverse: false, num_consts: scalars.len(), num_carry: 0 };
+    let results = b.emit(Op::Scan(scan), &[scalars, &lines].concat());
+    results.into_iter().map(|y| b.reshape(y, shape)).collect()
 }
 
 fn takes_too_much(padding: &[PadDim], x: &Aval) -> bool {

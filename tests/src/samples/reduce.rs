@@ -81,7 +81,16 @@ pub(super) fn greatest_with_position(dtype: DType) -> Arc<Program> {
 fn general(samples: &mut Vec<Sample>) {
     for dtype in DType::ALL {
         let body = combiner(&[dtype], |b, x| vec![b.binary(Binary::Add, x[0], x[1])]);
-        for (shape, axes) in [(&[2, 3][..], vec![1]), (&[2, 3], vec![0, 1]), (&[2, 0], vec![1]), (&[], vec![])] {
+        // Also where nothing is combined but the initial value with each element.
+        let cases: [(&[usize], Vec<usize>); 6] = [
+            (&[2, 3], vec![1]),
+            (&[2, 3], vec![0, 1]),
+            (&[2, 0], vec![1]),
+            (&[1, 3], vec![0]),
+            (&[3], vec![]),
+            (&[], vec![]),
+        ];
+        for (shape, axes) in cases {
             let op = Op::GeneralReduce { body: body.clone(), axes };
             samples.push(Sample::op(op, &[any(dtype, shape), any(dtype, &[])]).smooth(2));
         }
