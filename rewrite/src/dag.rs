@@ -4,7 +4,7 @@
 //! results is one node and a projection for each result. Effects are chained: each has its predecessor as a last
 //! operand.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 use egg::Id;
@@ -37,7 +37,7 @@ impl OpId {
 #[derive(Clone, Default)]
 pub(crate) struct Ops {
     list: Vec<Arc<Op>>,
-    numbers: HashMap<Arc<Op>, u32>,
+    numbers: FxHashMap<Arc<Op>, u32>,
 }
 
 impl Ops {
@@ -138,7 +138,7 @@ pub(crate) struct Dag<'r> {
     /// Whether constant arrays may be added: not in programs inside ops.
     pub top_level: bool,
     pub fold_elements: usize,
-    memo: HashMap<Node, Id>,
+    memo: FxHashMap<Node, Id>,
     last_effect: Option<Id>,
     effects: u32,
     uniques: u32,
@@ -156,7 +156,7 @@ impl<'r> Dag<'r> {
             rules,
             top_level,
             fold_elements,
-            memo: HashMap::new(),
+            memo: FxHashMap::default(),
             last_effect: None,
             effects: 0,
             uniques: 0,

@@ -47,6 +47,11 @@ impl Table {
 
     /// The price of what the roots need, or `None` if the choice has a cycle or a hole.
     fn total(&self, roots: &[usize], choice: &[Option<usize>]) -> Option<u64> {
+        self.total_without(roots, choice, None)
+    }
+
+    /// The same, as if one of the classes cost nothing and needed nothing.
+    fn total_without(&self, roots: &[usize], choice: &[Option<usize>], free: Option<usize>) -> Option<u64> {
         #[derive(Clone, Copy, PartialEq)]
         enum State {
             New,
@@ -55,8 +60,9 @@ impl Table {
         }
         let mut state = vec![State::New; self.classes.len()];
         let mut total = 0u64;
+        let mut stack = Vec::with_capacity(self.classes.len());
         for &root in roots {
-            let mut stack = vec![(root, false)];
+            stack.push((root, false));
             while let Some((class, leaving)) = stack.pop() {
                 if leaving {
                     state[class] = State::Done;
@@ -66,6 +72,10 @@ impl Table {
                     State::Done => continue,
                     State::Open => return None,
                     State::New => {}
+                }
+                if free == Some(class) {
+                    state[class] = State::Done;
+                    continue;
                 }
                 state[class] = State::Open;
                 let (price, inputs) = &self.nodes[class][choice[class]?];
@@ -155,7 +165,12 @@ impl Table {
                 if self.nodes[class].len() < 2 || choice[class].is_none() {
                     continue;
                 }
-                for index in 0..self.nodes[class].len() {
+                // What the others cost at least, whatever this class becomes.
+                let others = self.total_without(roots, choice, Some(class)).unwrap_or(0);
+                for (index, (price, _)) in self.nodes[class].iter().enumerate() {
+                    if others.saturating_add(*price) >= *total {
+                        continue;
+                    }
                     let before = choice[class];
                     choice[class] = Some(index);
                     match self.total(roots, choice) {

@@ -1,6 +1,6 @@
 //! Loop-invariant code: what a loop computes anew from the same values is computed once, before it.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 
 use rjax_ir::{Atom, Aval, Eqn, Op, Program, Var};
 
@@ -22,14 +22,14 @@ pub(crate) struct Hoisted {
 /// Only arithmetic is worth a place in memory from before the loop to its end: data movement stays unless arithmetic that is
 /// hoisted needs it, and so does what depends on no input at all, such as counters.
 pub(crate) fn hoist(body: &Program, num_consts: usize) -> Option<Hoisted> {
-    let mut invariant: HashSet<Var> = body.invars[..num_consts].iter().copied().collect();
+    let mut invariant: FxHashSet<Var> = body.invars[..num_consts].iter().copied().collect();
     let largest = body.invars[..num_consts].iter().map(|var| body.avals[var.index()].size()).max().unwrap_or(0);
     let mut arithmetic: Vec<usize> = vec![];
     let mut steady: Vec<usize> = vec![];
     // Constants of the body, and what is made from nothing else, are as good as literals.
-    let mut known: HashSet<Var> = body.consts.iter().map(|(var, _)| *var).collect();
+    let mut known: FxHashSet<Var> = body.consts.iter().map(|(var, _)| *var).collect();
     for (i, eqn) in body.eqns.iter().enumerate() {
-        let is = |set: &HashSet<Var>, x: &Atom| x.var().is_none_or(|var| set.contains(&var));
+        let is = |set: &FxHashSet<Var>, x: &Atom| x.var().is_none_or(|var| set.contains(&var));
         if eqn.op.has_effect() || matches!(eqn.op, Op::Collective(_)) {
             continue;
         }
@@ -47,8 +47,8 @@ pub(crate) fn hoist(body: &Program, num_consts: usize) -> Option<Hoisted> {
         }
     }
     // The arithmetic and what it is made from.
-    let mut moved: HashSet<usize> = HashSet::new();
-    let mut needed: HashSet<Var> = HashSet::new();
+    let mut moved: FxHashSet<usize> = FxHashSet::default();
+    let mut needed: FxHashSet<Var> = FxHashSet::default();
     for &i in steady.iter().rev() {
         let eqn = &body.eqns[i];
         if arithmetic.contains(&i) || eqn.outputs.iter().any(|var| needed.contains(var)) {
@@ -68,7 +68,7 @@ pub(crate) fn hoist(body: &Program, num_consts: usize) -> Option<Hoisted> {
     // A value that depends on no input is made again where it is used.
     let again = |eqn: &&Eqn| eqn.outputs.iter().all(|var| known.contains(var));
     let rest: Vec<Eqn> = before.iter().filter(again).cloned().chain(rest).collect();
-    let used: HashSet<Var> =
+    let used: FxHashSet<Var> =
         rest.iter().flat_map(|eqn| &eqn.inputs).chain(&body.outvars).filter_map(|x| x.var()).collect();
     let made = before.iter().filter(|eqn| !again(eqn)).flat_map(|eqn| &eqn.outputs);
     let values: Vec<Var> = made.copied().filter(|var| used.contains(var)).collect();

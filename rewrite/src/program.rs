@@ -1,6 +1,6 @@
 //! Programs to graphs and back, and the order of work: programs inside ops first.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 use egg::Id;
@@ -20,7 +20,7 @@ pub(crate) fn simplify(
     rules: &RuleSet,
     solved: &mut Solved,
 ) -> Result<(Program, Report)> {
-    let mut run = Run { options, rules, solved, done: HashMap::new(), report: Report::default() };
+    let mut run = Run { options, rules, solved, done: FxHashMap::default(), report: Report::default() };
     let simplified = run.program(&program.dce(), true, options.passes);
     let mut report = run.report;
     report.before = cost(program);
@@ -47,7 +47,7 @@ struct Run<'r> {
     rules: &'r RuleSet,
     solved: &'r mut Solved,
     /// Programs inside ops by address, for several ops may share one; kept alive here, so that an address stays taken.
-    done: HashMap<*const Program, (Arc<Program>, Arc<Program>)>,
+    done: FxHashMap<*const Program, (Arc<Program>, Arc<Program>)>,
     report: Report,
 }
 
@@ -254,7 +254,7 @@ fn store(dag: &Dag, num_inputs: usize, outputs: &[Id], report: &mut Report) -> P
         }
     }
     // The variables of the results of each node that has not exactly one.
-    let mut several: HashMap<usize, Vec<Var>> = HashMap::new();
+    let mut several: FxHashMap<usize, Vec<Var>> = FxHashMap::default();
     for (i, entry) in dag.entries.iter().enumerate().filter(|(i, _)| live[*i]) {
         for &(rule, class) in &entry.fired {
             report.add(rule, class);

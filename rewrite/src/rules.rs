@@ -25,11 +25,12 @@ mod structure;
 mod tests;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use egg::Id;
 use rjax_ir::{Aval, DTypeSet};
+use rustc_hash::FxHashMap;
 
 use crate::Tier;
 pub use crate::code::Code;
@@ -235,18 +236,18 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
 /// The rules that a tier allows on some dtype, by the kind of equation they rewrite.
 pub(crate) struct RuleSet {
     pub tier: Tier,
-    shrinking: HashMap<Code, Vec<&'static Rule>>,
-    growing: HashMap<Code, Vec<&'static Rule>>,
+    shrinking: FxHashMap<Code, Vec<&'static Rule>>,
+    growing: FxHashMap<Code, Vec<&'static Rule>>,
     /// How often each rule had something to say.
     matched: RefCell<BTreeMap<&'static str, usize>>,
 }
 
 impl RuleSet {
     pub fn new(tier: Tier, rules: impl Iterator<Item = &'static Rule>) -> RuleSet {
-        let (mut shrinking, mut growing) = (HashMap::new(), HashMap::new());
+        let (mut shrinking, mut growing) = (FxHashMap::default(), FxHashMap::default());
         for rule in rules {
             for &root in rule.roots {
-                let table: &mut HashMap<Code, Vec<_>> = if rule.grows { &mut growing } else { &mut shrinking };
+                let table: &mut FxHashMap<Code, Vec<_>> = if rule.grows { &mut growing } else { &mut shrinking };
                 table.entry(root).or_default().push(rule);
             }
         }

@@ -12,13 +12,14 @@
 //! l = log s            degree 0          l = log s + m
 //! ```
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use egg::Id;
 use rjax_ir::{Binary, DTypeSet, DotGeneral, Op, Reducer, Scalar, Unary};
+use rustc_hash::FxHashMap;
 
 use crate::dag::{Dag, Fired, Head};
-use crate::rules::einsum::{Operand, spread};
+use crate::rules::einsum::{Labels, Operand, spread};
 use crate::rules::{Class, Rule};
 use crate::term::Term;
 use crate::window::{copy, start};
@@ -55,7 +56,7 @@ struct Shift {
 /// The graph with its exponentials shifted where that cannot be seen; nothing if there are none to shift.
 pub(crate) fn shift<'r>(dag: &Dag<'r>, outputs: &[Id]) -> Option<(Dag<'r>, Vec<Id>)> {
     let live = dag.live(outputs);
-    let mut users: HashMap<usize, Vec<usize>> = HashMap::new();
+    let mut users: FxHashMap<usize, Vec<usize>> = FxHashMap::default();
     let exponentials: Vec<usize> = (0..live.len())
         .filter(|&i| live[i] && is_exponential(dag, i) && !is_shifted(dag, dag.entries[i].node.inputs[0], DEPTH))
         .collect();
@@ -126,7 +127,7 @@ fn is_movement(op: &Op) -> bool {
 struct Analysis<'a, 'r> {
     dag: &'a Dag<'r>,
     exponential: usize,
-    scaled: HashMap<usize, Scaled>,
+    scaled: FxHashMap<usize, Scaled>,
     /// Known from the first sum on.
     reduced: Option<Vec<usize>>,
     logs: Vec<(usize, Scaled)>,
@@ -134,11 +135,11 @@ struct Analysis<'a, 'r> {
 
 impl Analysis<'_, '_> {
     fn new<'a, 'r>(dag: &'a Dag<'r>, exponential: usize) -> Analysis<'a, 'r> {
-        Analysis { dag, exponential, scaled: HashMap::new(), reduced: None, logs: vec![] }
+        Analysis { dag, exponential, scaled: FxHashMap::default(), reduced: None, logs: vec![] }
     }
 
     /// Follows the exponential to everything that depends on it. Nothing if somebody would see that it was shifted.
-    fn run(mut self, users: &HashMap<usize, Vec<usize>>, outputs: &[Id]) -> Option<Shift> {
+    fn run(mut self, users: &FxHashMap<usize, Vec<usize>>, outputs: &[Id]) -> Option<Shift> {
         let extents = &self.dag.entries[self.exponential].avals[0].shape;
         // Along an axis of extent 1 nothing varies.
         let axes = extents.iter().enumerate().map(|(axis, &extent)| (extent != 1).then_some(axis)).collect();
@@ -424,7 +425,7 @@ fn repeated(dag: &Dag, shift: &Shift, maximum: Id, scaled: &Scaled, of: usize) -
     let aval = &dag.entries[of].avals[0];
     let (rank, shape) = (exponent.rank(), &aval.shape);
     let varying = |axis: usize| !shift.reduced.contains(&axis) && exponent.shape[axis] != 1;
-    let kept: Vec<usize> = (0..rank).filter(|&axis| varying(axis)).collect();
+    let kept: Labels = (0..rank).filter(|&axis| varying(axis)).collect();
     let mut term = Term::reshape(maximum, kept.iter().map(|&axis| exponent.shape[axis]).collect());
     if exponent.dtype != aval.dtype {
         term = Term::apply(Op::Convert { dtype: aval.dtype }, [term]);

@@ -4,11 +4,11 @@
 //! roots. Windows in which no growing rule matches are left alone, since the shrinking rules have already done there
 //! what they can. Windows of the same structure, such as equal layers of a network, are solved once.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use egg::{Id, Language};
 use rjax_ir::{Aval, Op, Program, Scalar};
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use crate::Options;
@@ -31,14 +31,14 @@ pub(crate) struct Solved {
     /// The ops of all programs: in keys they go by their numbers here.
     ops: Ops,
     /// For each window what to put in its place in each form, and the gain over the first.
-    plans: HashMap<Vec<KeyPart>, Vec<(Option<Arc<Plan>>, u64)>>,
+    plans: FxHashMap<Vec<KeyPart>, Vec<(Option<Arc<Plan>>, u64)>>,
 }
 
 impl Solved {
     /// Nothing yet.
     pub fn new(fused_bytes: Vec<u64>) -> Solved {
         let gains = vec![0; fused_bytes.len()];
-        Solved { fused_bytes, form: 0, gains, ops: Ops::default(), plans: HashMap::new() }
+        Solved { fused_bytes, form: 0, gains, ops: Ops::default(), plans: FxHashMap::default() }
     }
 
     /// Whether in some form a program is cheaper than in the first by so much that an estimate can tell.
@@ -60,7 +60,7 @@ pub(crate) fn pass<'r>(
     let computed: Vec<usize> = (0..live.len()).filter(|&i| live[i] && is_computed(&dag.entries[i])).collect();
     let windows = cut(dag, &computed, options.window, number);
     let last_use = last_uses(dag, outputs, &live);
-    let mut solver = Solver { dag, options, last_use, ops: dag.ops.clone(), numbers: HashMap::new(), solved };
+    let mut solver = Solver { dag, options, last_use, ops: dag.ops.clone(), numbers: FxHashMap::default(), solved };
     let plans: Vec<(&[usize], Option<Arc<Plan>>)> =
         windows.into_iter().map(|window| (window, solver.window(window))).collect();
     if plans.iter().all(|(_, plan)| plan.is_none()) {
@@ -185,7 +185,7 @@ struct Solver<'a, 'r> {
     /// Lent to the e-graph of one window after the other.
     ops: Ops,
     /// The ops of this graph by what they are called in keys.
-    numbers: HashMap<OpId, OpId>,
+    numbers: FxHashMap<OpId, OpId>,
     solved: &'a mut Solved,
 }
 
@@ -241,7 +241,7 @@ impl Solver<'_, '_> {
 
     fn key(&mut self, window: &[usize]) -> Vec<KeyPart> {
         let mut key = Vec::new();
-        let mut numbers: HashMap<usize, Id> = HashMap::new();
+        let mut numbers: FxHashMap<usize, Id> = FxHashMap::default();
         for &i in window {
             let entry = &self.dag.entries[i];
             let mut inputs = SmallVec::new();
@@ -296,7 +296,7 @@ impl Solver<'_, '_> {
         let facts = Facts { ops: std::mem::take(&mut self.ops), leaves: Vec::new() };
         let mut p =
             Problem { egraph: EGraph::new(facts), leaves: vec![], input: vec![], operands: vec![], roots: vec![] };
-        let mut classes: HashMap<usize, Id> = HashMap::new();
+        let mut classes: FxHashMap<usize, Id> = FxHashMap::default();
         for (position, &i) in window.iter().enumerate() {
             let entry = &self.dag.entries[i];
             let mut inputs: SmallVec<[Id; 4]> = SmallVec::new();
@@ -335,15 +335,15 @@ fn plan(problem: &Problem, selection: &Selection, provenance: &Provenance) -> Pl
     let egraph = &problem.egraph;
     let rules = provenance.by_node(egraph);
     // The first node of the program in each class, and the position of each node.
-    let mut first: HashMap<Id, usize> = HashMap::new();
-    let mut positions: HashMap<Node, usize> = HashMap::new();
+    let mut first: FxHashMap<Id, usize> = FxHashMap::default();
+    let mut positions: FxHashMap<Node, usize> = FxHashMap::default();
     for (position, (id, node)) in problem.input.iter().enumerate() {
         first.entry(egraph.find(*id)).or_insert(position);
         positions.entry(settled(egraph, node)).or_insert(position);
     }
     let mut plan = Plan { steps: vec![], roots: vec![], notes: vec![] };
-    let mut reported: HashSet<usize> = HashSet::new();
-    let mut sources: HashMap<Id, Source> = HashMap::new();
+    let mut reported: FxHashSet<usize> = FxHashSet::default();
+    let mut sources: FxHashMap<Id, Source> = FxHashMap::default();
     for (number, &leaf) in problem.leaves.iter().enumerate() {
         let class = egraph.find(leaf);
         if matches!(selection.get(&class), Some(node) if node.head == Head::Leaf(number as u32)) {
@@ -441,9 +441,9 @@ fn rebuild<'r>(dag: &Dag<'r>, outputs: &[Id], ops: Ops, plans: &[(&[usize], Opti
 }
 
 /// A graph with the inputs and constants of another and what has one number everywhere, and where they are.
-pub(crate) fn start<'r>(dag: &Dag<'r>, ops: Ops) -> (Dag<'r>, HashMap<Id, Id>) {
+pub(crate) fn start<'r>(dag: &Dag<'r>, ops: Ops) -> (Dag<'r>, FxHashMap<Id, Id>) {
     let mut next = Dag::new(dag.rules, ops, dag.top_level, dag.fold_elements);
-    let mut map: HashMap<Id, Id> = HashMap::new();
+    let mut map: FxHashMap<Id, Id> = FxHashMap::default();
     for (i, entry) in dag.entries.iter().enumerate() {
         let id = match entry.node.head {
             Head::Leaf(number) => next.leaf(number as usize, entry.avals[0].clone()),
@@ -476,10 +476,10 @@ pub(crate) fn copy(dag: &Dag, next: &mut Dag, i: usize, inputs: &[Id]) -> Id {
     id
 }
 
-fn apply(dag: &Dag, next: &mut Dag, map: &mut HashMap<Id, Id>, window: &[usize], plan: &Plan) {
+fn apply(dag: &Dag, next: &mut Dag, map: &mut FxHashMap<Id, Id>, window: &[usize], plan: &Plan) {
     // The outside values, in the order of their first use as in `Solver::problem`.
     let mut leaves: Vec<Id> = Vec::new();
-    let mut seen: HashSet<usize> = HashSet::new();
+    let mut seen: FxHashSet<usize> = FxHashSet::default();
     for &i in window {
         for &x in &dag.entries[i].node.inputs {
             if seen.insert(usize::from(x)) {
@@ -489,7 +489,7 @@ fn apply(dag: &Dag, next: &mut Dag, map: &mut HashMap<Id, Id>, window: &[usize],
         seen.insert(i);
     }
     let mut steps: Vec<Id> = Vec::new();
-    let at = |source: Source, steps: &[Id], map: &HashMap<Id, Id>| match source {
+    let at = |source: Source, steps: &[Id], map: &FxHashMap<Id, Id>| match source {
         Source::Leaf(number) => map[&leaves[number]],
         Source::Step(number) => steps[number],
     };

@@ -6,7 +6,7 @@
 use rjax_ir::{Binary, DTypeSet, Op, Reducer, Scalar};
 
 use super::Class::{Domain, Order, Rounding, ZeroSign};
-use super::einsum::{Contraction, Operand, arrange, spread, unrepeated};
+use super::einsum::{Contraction, Labels, Operand, arrange, spread, unrepeated};
 use super::{Code, Definition, Match, Rule, Term, rule};
 use crate::known::Known;
 use crate::term::when;
@@ -51,7 +51,7 @@ fn factored(m: &Match<'_>, combiner: Binary, x: Definition<'_>, y: Definition<'_
     let pairs = || same.labels.iter().zip(&common.labels).chain(cy.out.iter().zip(&cx.out));
     let renamed = |label: &usize| pairs().find(|(theirs, _)| *theirs == label).map(|(_, ours)| *ours);
     when(pairs().all(|(theirs, ours)| renamed(theirs) == Some(*ours)))?;
-    let labels: Vec<usize> = other.labels.iter().map(renamed).collect::<Option<_>>()?;
+    let labels: Labels = other.labels.iter().map(renamed).collect::<Option<_>>()?;
     when(labels.len() == own.labels.len() && own.labels.iter().all(|label| labels.contains(label)))?;
     let other = arrange(Operand { term: other.term, labels }, &own.labels);
     let sum = Operand { term: Term::binary(combiner, own.term.clone(), other), labels: own.labels };
@@ -167,9 +167,9 @@ pub(super) static RULES: &[Rule] = &[
             let mul = Code::Binary(Binary::Mul);
             let [outer, x] = m.either_order_of(m.definition(m.one(), mul)?);
             let [u, v] = m.either_order_of(m.definition(outer, mul)?);
-            let labels: Vec<usize> = (0..m.aval_of(x).rank()).collect();
+            let labels: Labels = (0..m.aval_of(x).rank()).collect();
             let (u, v) = (unrepeated(m, u, &labels)?, unrepeated(m, v, &labels)?);
-            let out: Vec<usize> = labels.iter().copied().filter(|label| !axes.contains(label)).collect();
+            let out: Labels = labels.iter().copied().filter(|label| !axes.contains(label)).collect();
             let c = Contraction::of_product(m, Operand { term: x.into(), labels }, v.clone(), out.clone());
             let needed = |label| out.contains(&label) || u.labels.contains(&label);
             let first = c.contract(&c.lhs, &c.rhs, &needed)?;

@@ -5,6 +5,7 @@
 
 use egg::Id;
 use rjax_ir::{Binary, DType, DotGeneral, Op, Precision, Reducer};
+use smallvec::{SmallVec, smallvec};
 
 use super::{Definition, Match, Term};
 use crate::code::Code;
@@ -12,11 +13,14 @@ use crate::term::when;
 
 pub(crate) type Label = usize;
 
+/// A label for each axis, or an extent for each label.
+pub(crate) type Labels = SmallVec<[usize; 6]>;
+
 /// An array whose axes have labels.
 #[derive(Clone, Debug)]
 pub(crate) struct Operand {
     pub term: Term,
-    pub labels: Vec<Label>,
+    pub labels: Labels,
 }
 
 /// Two operands, what comes out of their contraction, and the extents of all labels.
@@ -24,8 +28,8 @@ pub(crate) struct Operand {
 pub(super) struct Contraction {
     pub lhs: Operand,
     pub rhs: Operand,
-    pub out: Vec<Label>,
-    pub extents: Vec<usize>,
+    pub out: Labels,
+    pub extents: Labels,
     pub kind: Kind,
 }
 
@@ -49,9 +53,9 @@ impl Contraction {
         let dtype = dot.preferred;
         when(m.dtype_of(lhs) == dtype && m.dtype_of(rhs) == dtype)?;
         let (lhs_shape, rhs_shape) = (m.shape_of(lhs), m.shape_of(rhs));
-        let lhs_labels: Vec<Label> = (0..lhs_shape.rank()).collect();
-        let mut extents = lhs_shape.to_vec();
-        let mut rhs_labels = vec![Label::MAX; rhs_shape.rank()];
+        let lhs_labels: Labels = (0..lhs_shape.rank()).collect();
+        let mut extents = Labels::from_slice(lhs_shape);
+        let mut rhs_labels: Labels = smallvec![Label::MAX; rhs_shape.rank()];
         let pairs =
             dot.lhs_batch.iter().zip(&dot.rhs_batch).chain(dot.lhs_contracting.iter().zip(&dot.rhs_contracting));
         for (&l, &r) in pairs {
@@ -80,26 +84,26 @@ impl Contraction {
     /// The factors' labels are the axes of the product; each axis is one of a factor.
     pub fn of_summed_product(m: &Match<'_>, product: Definition<'_>, summed: &[usize]) -> Option<Contraction> {
         let [x, y] = [product.inputs[0], product.inputs[1]];
-        let extents = m.shape_of(x).to_vec();
-        let labels: Vec<Label> = (0..extents.len()).collect();
+        let extents = Labels::from_slice(m.shape_of(x));
+        let labels: Labels = (0..extents.len()).collect();
         let (lhs, rhs) = factors(m, [x, y], &labels)?;
-        let out = labels.into_iter().filter(|label| !summed.contains(label)).collect();
+        let out = labels.iter().copied().filter(|label| !summed.contains(label)).collect();
         // The factors were multiplied as they are.
         let kind = Kind { precision: Precision::Highest, dtype: m.dtype_of(x) };
         Some(Contraction { lhs, rhs, out, extents, kind })
     }
 
     /// A contraction of the factors of elementwise products, whose labels are the axes of the first.
-    pub fn of_product(m: &Match<'_>, lhs: Operand, rhs: Operand, out: Vec<Label>) -> Contraction {
+    pub fn of_product(m: &Match<'_>, lhs: Operand, rhs: Operand, out: Labels) -> Contraction {
         let Term::Value(x) = lhs.term else { unreachable!("an array of the graph") };
         let kind = Kind { precision: Precision::Highest, dtype: m.dtype_of(x) };
-        Contraction { lhs, rhs, out, extents: m.shape_of(x).to_vec(), kind }
+        Contraction { lhs, rhs, out, extents: Labels::from_slice(m.shape_of(x)), kind }
     }
 
     /// 2 for each combination of indices that meet.
     pub fn flops(&self, x: &Operand, y: &Operand) -> u128 {
-        let mut labels: Vec<Label> = x.labels.iter().chain(&y.labels).copied().collect();
-        labels.sort();
+        let mut labels: Labels = x.labels.iter().chain(&y.labels).copied().collect();
+        labels.sort_unstable();
         labels.dedup();
         labels.iter().fold(2, |flops: u128, &label| flops.saturating_mul(self.extents[label] as u128))
     }
@@ -110,9 +114,12 @@ impl Contraction {
         let shared = |label: &Label| x.labels.contains(label) && y.labels.contains(label);
         when(x.labels.iter().chain(&y.labels).all(|label| shared(label) || needed(*label)))?;
         if x.labels.is_empty() && y.labels.is_empty() {
-            return Some(Operand { term: Term::binary(Binary::Mul, x.term.clone(), y.term.clone()), labels: vec![] });
+            return Some(Operand {
+                term: Term::binary(Binary::Mul, x.term.clone(), y.term.clone()),
+                labels: Labels::new(),
+            });
         }
-        let (batch, contracted): (Vec<Label>, Vec<Label>) =
+        let (batch, contracted): (Labels, Labels) =
             x.labels.iter().copied().filter(shared).partition(|&label| needed(label));
         let axes = |of: &Operand, labels: &[Label]| -> Vec<usize> {
             labels.iter().map(|label| of.labels.iter().position(|l| l == label).expect("shared")).collect()
@@ -125,8 +132,8 @@ impl Contraction {
             precision: self.kind.precision,
             preferred: self.kind.dtype,
         };
-        let free = |of: &Operand| of.labels.iter().copied().filter(|label| !shared(label)).collect::<Vec<_>>();
-        let labels = [batch, free(x), free(y)].concat();
+        let free = x.labels.iter().chain(&y.labels).copied().filter(|label| !shared(label));
+        let labels = batch.iter().copied().chain(free).collect();
         Some(Operand { term: Term::apply(Op::DotGeneral(dot), [x.term.clone(), y.term.clone()]), labels })
     }
 
@@ -152,7 +159,7 @@ impl Contraction {
         let Term::Value(x) = operand.term else { return None };
         let inner = m.definition(x, Code::Transpose)?;
         let Op::Transpose { permutation } = inner.op else { unreachable!("a transpose") };
-        let mut labels = vec![0; permutation.len()];
+        let mut labels: Labels = smallvec![0; permutation.len()];
         for (axis, &source) in permutation.iter().enumerate() {
             labels[source] = operand.labels[axis];
         }
@@ -171,12 +178,12 @@ impl Contraction {
         let inner = Contraction::of(m, inner)?;
         when(inner.kind.dtype == self.kind.dtype)?;
         self.kind.precision = self.kind.precision.max(inner.kind.precision);
-        let mut names: Vec<Option<Label>> = vec![None; inner.extents.len()];
+        let mut names: SmallVec<[Option<Label>; 8]> = smallvec![None; inner.extents.len()];
         for (&label, &name) in inner.out.iter().zip(&seen.labels) {
             names[label] = Some(name);
         }
         let extents = &mut self.extents;
-        let names: Vec<Label> = names
+        let names: Labels = names
             .into_iter()
             .enumerate()
             .map(|(label, name)| {
@@ -199,7 +206,7 @@ impl Contraction {
 pub(super) fn factors(m: &Match<'_>, factors: [Id; 2], labels: &[Label]) -> Option<(Operand, Operand)> {
     let [x, y] = factors.map(|factor| unrepeated(m, factor, labels));
     when(x.is_some() || y.is_some())?;
-    let whole = |factor: Id| Operand { term: factor.into(), labels: labels.to_vec() };
+    let whole = |factor: Id| Operand { term: factor.into(), labels: labels.into() };
     let (x, y) = (x.unwrap_or_else(|| whole(factors[0])), y.unwrap_or_else(|| whole(factors[1])));
     // An axis along which both are repeated would be lost.
     when(labels.iter().all(|label| x.labels.contains(label) || y.labels.contains(label)))?;

@@ -36,7 +36,7 @@ fn one_hot(m: &Match<'_>, x: Id) -> Option<OneHot> {
 impl OneHot {
     /// The indices as an array with these axes of the one-hot array, and one more for the index vector.
     fn vectors(&self, axes: &[usize], extents: &[usize]) -> Term {
-        let indices = Operand { term: self.indices.into(), labels: self.dims.clone() };
+        let indices = Operand { term: self.indices.into(), labels: self.dims.as_slice().into() };
         let shape: Vec<usize> = axes.iter().map(|&axis| extents[axis]).chain([1]).collect();
         Term::reshape(spread(indices, axes, extents), shape.into())
     }

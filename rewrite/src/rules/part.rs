@@ -179,7 +179,7 @@ pub(super) static RULES: &[Rule] = &[
             let count = indices.rank() - 1;
             // The axes of the indices come first, under new names.
             let new: Vec<Label> = (0..count).map(|i| c.extents.len() + i).collect();
-            c.extents.extend(&indices[..count]);
+            c.extents.extend_from_slice(&indices[..count]);
             let rest: Vec<Label> = own.labels.iter().copied().filter(|&label| label != row).collect();
             let slice_sizes = own.labels.iter().map(|&label| if label == row { 1 } else { c.extents[label] }).collect();
             let rows = Gather {
@@ -190,7 +190,7 @@ pub(super) static RULES: &[Rule] = &[
                 ..gather.clone()
             };
             let term = Term::apply(Op::Gather(rows), [own.term.clone(), m.inputs[1].into()]);
-            let own = Operand { term, labels: [new.clone(), rest].concat() };
+            let own = Operand { term, labels: new.iter().chain(&rest).copied().collect() };
             let (mut windows, mut indices) = (c.out.iter().copied().filter(|&label| label != row), new.into_iter());
             let out: Vec<Label> = (0..m.aval.rank())
                 .filter_map(|i| if gather.offset_dims.contains(&i) { windows.next() } else { indices.next() })
