@@ -18,7 +18,7 @@ mod memory;
 mod opcode;
 mod select;
 
-use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{BlockArg, InstBuilder, MemFlagsData, Value};
 use rjax_ir::{Binary, DType, Result};
@@ -28,7 +28,7 @@ use self::allocate::{BASES, FREE_BASES, Frame, Pass, TAIL, mask_number, partial_
 use self::code::Code;
 use self::encode::{Assembler, EQUAL, GREATER, LESS_OR_EQUAL, Label, NOT_EQUAL, Operand, R11, RAX, RCX, RDI, RSP};
 use self::opcode::{MOVE, MOVE_TO, avx2, avx512};
-use self::select::{Invariant, Selection, TAIL_MASKS, select};
+use self::select::{Invariant, Part, Range, Selection, TAIL_MASKS, select};
 use super::Emitter;
 use super::vector::reduction;
 use crate::ops::Lanes;
@@ -95,6 +95,7 @@ impl Emitter<'_, '_, '_> {
             words.push(match invariant {
                 Invariant::Index(index) => self.index(index),
                 Invariant::Register(register) => self.invariant(*register),
+                Invariant::Divisor(register, part) => self.divisor(*register, *part),
             });
         }
         for (i, word) in words.into_iter().enumerate() {
@@ -141,6 +142,32 @@ impl Emitter<'_, '_, '_> {
             | DType::C64
             | DType::C128
             | DType::Narrow(_) => value,
+        }
+    }
+
+    /// What a loop needs of a number that it divides by.
+    fn divisor(&mut self, register: Reg, part: Part) -> Value {
+        let (y, double) = (self.value(register), self.dtype(register) == DType::F64);
+        let range = Range::new(double);
+        let mut number = |x: f64| {
+            let ins = self.ops.builder.ins();
+            if double { ins.f64const(x) } else { ins.f32const(x as f32) }
+        };
+        let (one, scale, nan) = (number(1.0), number(range.scale), number(f64::NAN));
+        let (least, greatest, down) = (number(range.least), number(range.greatest), number(-1.0 / range.scale));
+        match part {
+            Part::Scaled => self.ops.builder.ins().fmul(y, scale),
+            Part::Correction => {
+                let reciprocal = self.ops.builder.ins().fdiv(one, y);
+                self.ops.builder.ins().fmul(reciprocal, down)
+            }
+            Part::Reciprocal => {
+                let reciprocal = self.ops.builder.ins().fdiv(one, y);
+                let above = self.ops.builder.ins().fcmp(FloatCC::GreaterThanOrEqual, y, least);
+                let below = self.ops.builder.ins().fcmp(FloatCC::LessThanOrEqual, y, greatest);
+                let fits = self.ops.builder.ins().band(above, below);
+                self.ops.builder.ins().select(fits, reciprocal, nan)
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! with wider vectors.
 
 use rjax_ir::Aval;
+use rjax_ir::math::linalg::LANES;
 use rjax_kernel::kir::{Library, LibraryOp};
 use rjax_runtime::parallel_for;
 
@@ -47,8 +48,8 @@ pub(super) unsafe extern "C" fn library(task: &Library, pointers: *const *mut u8
         solve(&task.op, &inputs, &mut outputs);
     };
     let size = task.operands.iter().chain(&task.results).map(|(_, aval)| aval.size()).max().unwrap_or(1);
-    // Multiples of eight let small matrices be factored side by side.
-    let grain = PART.div_ceil(size.max(1)).next_multiple_of(8);
+    // Small matrices are factored side by side.
+    let grain = PART.div_ceil(size.max(1)).next_multiple_of(LANES);
     parallel_for(task.batch, if size >= PART { 1 } else { grain }, &range);
 }
 

@@ -3,9 +3,10 @@
 //! Products of blocks are those of [`gemm`]. What the algorithms inline is compiled once for each level of vectors, and so are the
 //! passes over columns.
 
-use rjax_ir::math::linalg::{self, Double, Field, Kernels, View};
+use rjax_ir::math::linalg::{self, Double, Field, Kernels, LANES, View};
 use rjax_ir::{Aval, DType, Linalg};
 
+use super::transpose;
 use crate::gemm;
 use crate::target::{Level, level};
 
@@ -90,6 +91,32 @@ impl Kernels for Native {
 
     fn rotate<T: Double>(&self, x: &mut [T], y: &mut [T], c: f64, s: T) {
         at_level!(linalg::rotate, <T: Double>(x: &mut [T], y: &mut [T], c: f64, s: T));
+    }
+
+    #[inline(always)]
+    fn interleave<T: Field>(&self, matrices: &[T], lanes: &mut [[T; LANES]]) {
+        if T::DTYPE == DType::F32 && matrices.len() == LANES * lanes.len() {
+            return transpose::words(
+                bytemuck::cast_slice(matrices),
+                lanes.len(),
+                bytemuck::cast_slice_mut(lanes),
+                LANES,
+            );
+        }
+        linalg::interleave(matrices, lanes);
+    }
+
+    #[inline(always)]
+    fn deinterleave<T: Field>(&self, lanes: &[[T; LANES]], matrices: &mut [T]) {
+        if T::DTYPE == DType::F32 && matrices.len() == LANES * lanes.len() {
+            return transpose::words(
+                bytemuck::cast_slice(lanes),
+                LANES,
+                bytemuck::cast_slice_mut(matrices),
+                lanes.len(),
+            );
+        }
+        linalg::deinterleave(lanes, matrices);
     }
 }
 

@@ -5,6 +5,18 @@
 
 mod digits;
 mod values;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
+#[cfg(not(target_arch = "x86_64"))]
+mod vectors {
+    /// No integer has vectors here.
+    pub(super) trait Entry {}
+    impl<T> Entry for T {}
+
+    pub(super) fn sort<E: Entry>(_: &mut [E], _: &mut Vec<E>) -> bool {
+        false
+    }
+}
 
 use std::cell::RefCell;
 
@@ -14,7 +26,7 @@ use rjax_ir::math::unstable_sort;
 use rjax_kernel::kir;
 use rjax_runtime::parallel_for;
 
-/// Lines shorter than this are sorted by comparisons, longer ones of narrow keys by digits.
+/// Lines shorter than this are sorted by comparisons, longer ones of narrow keys by digits, unless there are vectors for it.
 const RADIX_FROM: usize = 512;
 /// How many elements one part of the work has at least.
 const PART: usize = 1024;

@@ -1,4 +1,6 @@
 //! The greatest elements of rows.
+//!
+//! A row is read once, and what is less than the least of the k greatest so far is not kept; that is known whenever twice as many have been.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -10,6 +12,8 @@ use super::sort::ranks;
 
 /// How many elements one part of the work has at least.
 const PART: usize = 4096;
+/// At least so many elements are kept between two looks at what is least.
+const KEPT: usize = 64;
 
 thread_local! {
     /// Ranks and positions of a row, kept from one call to the next.
@@ -34,14 +38,22 @@ pub(super) unsafe extern "C" fn top_k(task: &kir::TopK, source: *const u8, value
                 // SAFETY: the row is one of the source's, and the results have k elements for it.
                 unsafe {
                     let elements = (source as *const u8).add(row * extent * size);
+                    let (mut position, mut needed) = (0, 0);
+                    let kept = (2 * k).max(KEPT);
                     ranks::<true>(dtype, elements, 1, extent, |rank| {
-                        entries.push((rank, Reverse(entries.len() as u32)));
+                        if rank >= needed {
+                            entries.push((rank, Reverse(position)));
+                            if entries.len() == kept {
+                                greatest(entries, k);
+                                // Of equal elements the first one counts.
+                                needed = entries[k - 1].0.saturating_add(1);
+                            }
+                        }
+                        position += 1;
                     });
-                    if k < extent {
-                        entries.select_nth_unstable_by(k - 1, |a, b| b.cmp(a));
-                    }
-                    entries[..k].sort_unstable_by(|a, b| b.cmp(a));
-                    for (i, &(_, Reverse(position))) in entries[..k].iter().enumerate() {
+                    greatest(entries, k);
+                    entries.sort_unstable_by(|a, b| b.cmp(a));
+                    for (i, &(_, Reverse(position))) in entries.iter().enumerate() {
                         let place = row * k + i;
                         let element = elements.add(position as usize * size);
                         (values as *mut u8).add(place * size).copy_from_nonoverlapping(element, size);
@@ -52,4 +64,12 @@ pub(super) unsafe extern "C" fn top_k(task: &kir::TopK, source: *const u8, value
         });
     };
     parallel_for(rows, PART.div_ceil(extent.max(1)), &rows_between);
+}
+
+/// Leaves the k greatest entries, of which the last one is the least.
+fn greatest(entries: &mut Vec<(u64, Reverse<u32>)>, k: usize) {
+    if k < entries.len() {
+        entries.select_nth_unstable_by(k - 1, |a, b| b.cmp(a));
+        entries.truncate(k);
+    }
 }

@@ -6,6 +6,8 @@
 use rjax_kernel::kir::{self, TransposeAxis};
 use rjax_runtime::parallel_for;
 
+use crate::target::{Level, level};
+
 /// Tiles in each direction of the block of a plane that one thread does at a time.
 const BLOCK: usize = 128;
 /// The side of a tile.
@@ -96,6 +98,13 @@ unsafe fn planes<T: Copy>(axes: &[TransposeAxis], source: *const T, out: *mut T)
     });
 }
 
+/// The transpose of a matrix whose rows have `columns` words, of which `out` has `rows` in a row.
+pub(super) fn words(source: &[u32], columns: usize, out: &mut [u32], rows: usize) {
+    assert!(source.len() == rows * columns && out.len() == source.len());
+    // SAFETY: both matrices have this many rows and columns.
+    unsafe { tiles(source.as_ptr(), columns, out.as_mut_ptr(), rows, (columns, rows), false) };
+}
+
 /// The offset of a multi-index, given by its place in row-major order.
 fn offset(axes: &[TransposeAxis], mut place: usize, stride: impl Fn(usize) -> usize) -> usize {
     let mut sum = 0;
@@ -126,7 +135,7 @@ unsafe fn tiles<T: Copy>(
             unsafe {
                 let (from, to) = (source.add(i + j * source_stride), out.add(i * out_stride + j));
                 #[cfg(target_arch = "x86_64")]
-                if size_of::<T>() == 4 && rows == TILE && columns == TILE && is_x86_feature_detected!("avx512f") {
+                if size_of::<T>() == 4 && rows == TILE && columns == TILE && level() == Level::Avx512 {
                     if streams {
                         x86::tile::<true>(from.cast(), source_stride, to.cast(), out_stride);
                     } else {

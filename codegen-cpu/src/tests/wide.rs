@@ -103,6 +103,43 @@ fn loads_under_masks() {
     }
 }
 
+/// `out[i] = x[i] / y` with a y that the loop does not change, loaded or constant: the bits of the processor's division.
+#[test]
+fn division_by_one_number() {
+    for dtype in [DType::F32, DType::F64] {
+        let number = |x: f64| Scalar::from_f64(dtype, x);
+        let (least, greatest) = if dtype == DType::F32 { (-149, 127) } else { (-1074, 1023) };
+        let special = [f64::INFINITY, f64::NAN, 0.0, f32::MAX as f64, f64::MAX];
+        let mut dividends: Vec<f64> = special.into_iter().flat_map(|x| [x, -x]).collect();
+        for exponent in least..=greatest {
+            let power = 2f64.powi(exponent);
+            dividends.extend([1.0, -3.0, 1.1, -1.9999998, 1.3333334].map(|x| x * power));
+        }
+        let x = tensor(dtype, dividends.iter().map(|&x| number(x)));
+        let powers = [-130, -127, -41, -40, -1, 0, 1, 60, 61, 126].map(|e| 2f64.powi(e));
+        let divisors =
+            powers.into_iter().chain([3.0, 6.0, 7.0, 10.0, 1.9999999, 1e9, -3.0, -0.7, 1e200, 1e-200]).chain(special);
+        for (y, constant) in divisors.flat_map(|y| [(y, false), (y, true)]) {
+            let len = dividends.len();
+            let params = [(dtype, len, Access::Read), (dtype, 1, Access::Read), (dtype, len, Access::Write)];
+            let mut k = KernelBuilder::new(Class::Map, &params, len);
+            let variable = k.reg(DType::I64);
+            let mut top = vec![];
+            let divisor = match constant {
+                true => k.let_(&mut top, dtype, Expr::Const(number(y))),
+                false => k.load(&mut top, 1, Index::constant(0)),
+            };
+            let mut body = vec![];
+            let dividend = k.load(&mut body, 0, Index::reg(variable));
+            let quotient = k.let_(&mut body, dtype, Expr::Binary(Binary::Div, dividend, divisor));
+            k.store(&mut body, 2, Index::reg(variable), quotient);
+            top.push(k.over_range(variable, Order::Vector, body));
+            k.kernel.body = top;
+            check(k.kernel, &[x.clone(), tensor(dtype, [number(y)])], &format!("{dtype} / {y}, constant: {constant}"));
+        }
+    }
+}
+
 /// Values of all widths in one loop.
 #[test]
 fn mixed_widths() {

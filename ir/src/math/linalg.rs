@@ -19,13 +19,13 @@ mod singular;
 mod triangular;
 mod tridiagonal;
 
-pub use cholesky::{LANES, cholesky, cholesky_lanes};
+pub use cholesky::{cholesky, cholesky_lanes};
 pub use columns::Columns;
 pub use eigen::{Eigen, eigen};
 pub use field::{Double, Field};
 pub use fourier::{Direction, FourierPart, fourier};
 pub use hermitian::{HermitianTridiagonal, eigh, tridiagonalize};
-pub use kernels::{Kernels, Plain, View, axpy, dot, rotate, subtract_product};
+pub use kernels::{Kernels, LANES, Plain, View, axpy, deinterleave, dot, interleave, rotate, subtract_product};
 pub use lu::{lu, permutation};
 pub use reflect::{geqrf, hessenberg, householder_product};
 pub use schur::{Schur, SchurForm};

@@ -243,9 +243,9 @@ impl Linalg {
             Linalg::Cholesky => {
                 let [batch, n, _] = extents(inputs[0].0);
                 let l: &mut [T] = bytemuck::cast_slice_mut(outputs[0].1);
-                l.copy_from_slice(input(0));
-                let lanes = T::factor_lanes(batch, n, l);
-                (lanes..batch).for_each(|i| cholesky(kernels, n, part_mut(l, i, n * n)));
+                let done = T::factor_lanes(kernels, n, input(0), l);
+                l[done * n * n..].copy_from_slice(&input(0)[done * n * n..]);
+                (done..batch).for_each(|i| cholesky(kernels, n, part_mut(l, i, n * n)));
             }
             Linalg::TriangularSolve { left_side, lower, transpose_a, conjugate_a, unit_diagonal } => {
                 let [batch, n, _] = extents(inputs[0].0);
@@ -399,12 +399,14 @@ trait Lapack: Field<Wide: SchurForm> {
     /// The complex type of this precision.
     type Complex: Field<Wide = Complex128>;
 
-    /// Factors matrices several at a time where that is possible and pays; returns how many are done.
-    fn factor_lanes(batch: usize, n: usize, matrices: &mut [Self]) -> usize;
+    /// Factors n × n matrices several at a time where that is possible and pays; returns how many are done.
+    fn factor_lanes<K: Kernels>(kernels: &K, n: usize, from: &[Self], to: &mut [Self]) -> usize;
 }
 
 /// Beyond this size blocks are faster than lanes.
 const LANES_UP_TO: usize = 48;
+/// Fewer matrices are factored one by one.
+const LANES_FROM: usize = 4;
 
 macro_rules! real_lapack {
     ($T:ty, $Complex:ty) => {
@@ -412,15 +414,20 @@ macro_rules! real_lapack {
             type Complex = $Complex;
 
             #[inline(always)]
-            fn factor_lanes(batch: usize, n: usize, matrices: &mut [$T]) -> usize {
-                if n == 0 || n > LANES_UP_TO {
+            fn factor_lanes<K: Kernels>(kernels: &K, n: usize, from: &[$T], to: &mut [$T]) -> usize {
+                let size = n * n;
+                if size == 0 || n > LANES_UP_TO {
                     return 0;
                 }
                 let mut scratch = Vec::new();
-                for group in matrices.chunks_exact_mut(LANES * n * n) {
-                    cholesky_lanes(n, group, &mut scratch);
+                let mut done = 0;
+                for (from, to) in from.chunks(LANES * size).zip(to.chunks_mut(LANES * size)) {
+                    if from.len() >= LANES_FROM * size {
+                        cholesky_lanes(kernels, n, from, to, &mut scratch);
+                        done += from.len() / size;
+                    }
                 }
-                batch / LANES * LANES
+                done
             }
         }
     };
@@ -432,7 +439,7 @@ macro_rules! complex_lapack {
             type Complex = $T;
 
             #[inline(always)]
-            fn factor_lanes(_batch: usize, _n: usize, _matrices: &mut [$T]) -> usize {
+            fn factor_lanes<K: Kernels>(_kernels: &K, _n: usize, _from: &[$T], _to: &mut [$T]) -> usize {
                 0
             }
         }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::code::{Code, Source, Value, live};
+use super::code::{Code, Rarity, Source, Value, live};
 use super::encode::{Assembler, Gpr, Label, Masking, NOT_EQUAL, Operand, R11, RAX, RCX, RDI, RSI, RSP};
 use super::opcode::{self, Form, MOVE, MOVE_TO, Opcode, avx2, avx512};
 use crate::target::Wide;
@@ -73,14 +73,14 @@ fn saved_operand(wide: Wide, operand: i32) -> i32 {
     saved_masks(wide) + 8 * 8 + 8 * 8 + operand * wide.bytes() as i32
 }
 
-/// A branch to a routine, emitted after everything else.
+/// A branch to what is done rarely, emitted after everything else.
 pub(super) struct Rare {
     entry: Label,
     back: Label,
     result: u8,
     condition: u8,
-    operands: [Option<u8>; 2],
-    routine: usize,
+    operands: [Option<Operand>; 2],
+    rarity: Rarity,
     double: bool,
 }
 
@@ -349,8 +349,8 @@ impl State<'_, '_> {
                 }
                 self.put(result, register);
             }
-            Code::Rarely { result, condition, operands, otherwise, routine, double } => {
-                let rare = self.rarely(condition, operands, otherwise, routine, double);
+            Code::Rarely { result, condition, operands, otherwise, rarity, double } => {
+                let rare = self.rarely(condition, operands, otherwise, rarity, double);
                 let register = rare.result;
                 self.pass.rares.push(rare);
                 self.put(result, register);
@@ -364,13 +364,19 @@ impl State<'_, '_> {
         condition: Source,
         operands: [Source; 2],
         otherwise: Source,
-        routine: usize,
+        rarity: Rarity,
         double: bool,
     ) -> Rare {
         let mut held = Held::default();
         let masks = self.pass.wide == Wide::Avx512;
         let test = if masks { self.mask(condition, &mut held) } else { self.register(condition, &mut held) };
-        let inputs = operands.map(|source| (source != Source::None).then(|| self.register(source, &mut held)));
+        let [x, y] = operands;
+        let x = Operand::Register(self.register(x, &mut held));
+        let y = match (y, rarity) {
+            (Source::None, _) => None,
+            (_, Rarity::Routine(_)) => Some(Operand::Register(self.register(y, &mut held))),
+            (_, Rarity::Instruction(_)) => Some(self.operand(y)),
+        };
         let moved = self.operand(otherwise);
         let result = self.take(false, &held);
         self.asm().vector(MOVE, result, 0, moved, None);
@@ -384,7 +390,7 @@ impl State<'_, '_> {
         self.asm().jump_if(NOT_EQUAL, entry);
         self.asm().place(back);
         self.finish(held, &[condition, operands[0], operands[1], otherwise]);
-        Rare { entry, back, result, condition: test, operands: inputs, routine, double }
+        Rare { entry, back, result, condition: test, operands: [Some(x), y], rarity, double }
     }
 
     /// Emits an instruction and gives the register of its result: the fixed one, of which a mask says what is written, or a new one.
@@ -437,6 +443,19 @@ impl State<'_, '_> {
                 let from = self.register(x, &mut held);
                 let to = target(self, held);
                 self.asm().masked(op, extension, to, Operand::Register(from), immediate, masking);
+                to
+            }
+            Form::TestOne => {
+                let operand = self.operand(x);
+                let to = target(self, held);
+                self.asm().vector(op, to - MASKS, 0, operand, immediate);
+                to
+            }
+            Form::TestUnder => {
+                let (first, mask) = (self.register(x, &mut held), self.mask(z, &mut held));
+                let second = self.operand(y);
+                let to = target(self, held);
+                self.asm().masked(op, to - MASKS, first, second, immediate, Masking::Merge(mask));
                 to
             }
             Form::Three | Form::Test => {
@@ -535,14 +554,37 @@ impl State<'_, '_> {
 }
 
 impl Rare {
-    /// The branch: saves every register, calls the routine for each 16 bytes of the operand, and blends. Gives where the address of the
-    /// routine goes, and which one.
+    /// The branch. Gives where addresses of routines go, and which ones.
     pub(super) fn emit(
         &self,
         assembler: &mut Assembler,
         frame: &Frame,
         wide: Wide,
         lanes: usize,
+    ) -> Vec<(usize, usize)> {
+        assembler.place(self.entry);
+        let calls = match self.rarity {
+            Rarity::Routine(routine) => self.call(assembler, frame, wide, lanes, routine),
+            Rarity::Instruction(op) => {
+                let [Some(Operand::Register(x)), Some(y)] = self.operands else {
+                    unreachable!("emitted so by the allocator")
+                };
+                assembler.masked(op, self.result, x, y, None, Masking::Merge(self.condition));
+                Vec::new()
+            }
+        };
+        assembler.jump(self.back);
+        calls
+    }
+
+    /// Saves every register, calls the routine for each 16 bytes of the operand, and blends.
+    fn call(
+        &self,
+        assembler: &mut Assembler,
+        frame: &Frame,
+        wide: Wide,
+        lanes: usize,
+        routine: usize,
     ) -> Vec<(usize, usize)> {
         const GENERAL: [Gpr; 8] = [RSI, 2, 8, 9, 10, RDI, RCX, R11];
         let bytes = wide.bytes() as i32;
@@ -551,7 +593,6 @@ impl Rare {
         let masks_at = |mask: u8| at(saved_masks(wide) + 8 * mask as i32);
         let operand_at = saved_operand(wide, 0);
         let general_at = |i: usize| at(saved_masks(wide) + 8 * 8 + 8 * i as i32);
-        assembler.place(self.entry);
         for register in 0..vectors(wide) {
             assembler.vector(MOVE_TO, register, 0, at(bytes * register as i32), None);
         }
@@ -559,7 +600,7 @@ impl Rare {
             assembler.vector(avx512::MASK_STORE, mask, 0, masks_at(mask), None);
         }
         for (i, operand) in (0..).zip(self.operands) {
-            if let Some(register) = operand {
+            if let Some(Operand::Register(register)) = operand {
                 assembler.vector(MOVE_TO, register, 0, at(saved_operand(wide, i)), None);
             }
         }
@@ -573,7 +614,7 @@ impl Rare {
             assembler.general("lea", &[0x8d], RDI, at(operand_at + 16 * part), &[]);
             assembler.general("lea", &[0x8d], RSI, at(saved_operand(wide, 1) + 16 * part), &[]);
             assembler.bytes("mov rax, routine", &[0x48, 0xb8]);
-            calls.push((assembler.code.len(), self.routine));
+            calls.push((assembler.code.len(), routine));
             assembler.code.extend([0; 8]);
             assembler.bytes("call rax", &[0xff, 0xd0]);
         }
@@ -597,7 +638,6 @@ impl Rare {
                 assembler.masked(choose, self.result, self.result, at(operand_at), None, mask);
             }
         }
-        assembler.jump(self.back);
         calls
     }
 }

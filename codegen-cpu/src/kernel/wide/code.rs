@@ -68,8 +68,17 @@ pub(super) enum Code {
     Scatter { op: Opcode, value: Source, place: Place, index: Source, scale: u8, mask: Source },
     /// `coefficient` times the number of the iteration, in every lane that of its first.
     Ramp { result: Value, coefficient: i32, double: bool },
-    /// `condition ? routine(operands) : otherwise`, around which the code branches. The second operand may be none.
-    Rarely { result: Value, condition: Source, operands: [Source; 2], otherwise: Source, routine: usize, double: bool },
+    /// `condition ? rarity(operands) : otherwise`, around which the code branches. The second operand may be none.
+    Rarely { result: Value, condition: Source, operands: [Source; 2], otherwise: Source, rarity: Rarity, double: bool },
+}
+
+/// What is done rarely.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rarity {
+    /// A routine is called, the one in this place in the list.
+    Routine(usize),
+    /// An instruction on the operands, for which there are masks.
+    Instruction(Opcode),
 }
 
 impl Code {

@@ -195,6 +195,8 @@ impl Assembler {
             | Form::Keep
             | Form::Fused
             | Form::Test
+            | Form::TestOne
+            | Form::TestUnder
             | Form::FromMask => match self.wide {
                 Wide::Avx2 => self.vex(op, self.bytes_of(op) == 32, reg, second, operand),
                 Wide::Avx512 => self.evex(op, reg, second, operand, masking),
@@ -262,7 +264,10 @@ impl Assembler {
                 let name = name.replace("132", order);
                 self.line(format_args!("{name} {kind}{reg}{mask}, {kind}{second}, {shown}"));
             }
-            Form::Test => self.line(format_args!("{name} k{reg}{mask}, {kind}{second}, {shown}{immediate}")),
+            Form::Test | Form::TestUnder => {
+                self.line(format_args!("{name} k{reg}{mask}, {kind}{second}, {shown}{immediate}"))
+            }
+            Form::TestOne => self.line(format_args!("{name} k{reg}{mask}, {shown}{immediate}")),
             Form::Masks => self.line(format_args!("{name} k{reg}, k{second}, {}", Shown(operand, "k"))),
             Form::MaskNot => self.line(format_args!("{name} k{reg}, {}", Shown(operand, "k"))),
             Form::FromMask => self.line(format_args!("{name} {kind}{reg}, {}", Shown(operand, "k"))),

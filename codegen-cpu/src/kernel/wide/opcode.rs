@@ -24,6 +24,10 @@ pub(super) enum Form {
     Fused,
     /// The result is a mask register; first operand, second operand.
     Test,
+    /// The result is a mask register; one operand.
+    TestOne,
+    /// As `Test`, where a mask is set.
+    TestUnder,
     /// Three mask registers.
     Masks,
     /// Two mask registers.
@@ -102,10 +106,15 @@ impl Opcode {
         Opcode { form: Form::Test, ..self }
     }
 
+    /// As an instruction that tests where a mask is set.
+    pub(super) const fn test_under(self) -> Opcode {
+        Opcode { form: Form::TestUnder, ..self }
+    }
+
     /// Whether its result is a mask register.
     pub(super) fn makes_mask(self) -> bool {
         match self.form {
-            Form::Test | Form::Masks | Form::MaskNot => true,
+            Form::Test | Form::TestOne | Form::TestUnder | Form::Masks | Form::MaskNot => true,
             Form::Three
             | Form::Two
             | Form::Into
@@ -310,6 +319,10 @@ pub(super) mod avx512 {
     /// Whether `x & y` is not 0.
     pub(in super::super) const fn test_bits(double: bool) -> Opcode {
         Opcode::lanes(double, ["vptestmd", "vptestmq"], 2, 1, 0x27, Form::Test)
+    }
+    /// Whether numbers are of the classes whose bits an immediate has.
+    pub(in super::super) const fn class(double: bool) -> Opcode {
+        Opcode::lanes(double, ["vfpclassps", "vfpclasspd"], 3, 1, 0x66, Form::TestOne)
     }
     pub(in super::super) const fn choose(double: bool) -> Opcode {
         Opcode::lanes(double, ["vblendmps", "vblendmpd"], 2, 1, 0x65, Form::Choose)

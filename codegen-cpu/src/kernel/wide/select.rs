@@ -6,6 +6,7 @@
 //! What the loop does not change is left to the code before it.
 
 mod convert;
+mod division;
 mod expression;
 mod float;
 mod index;
@@ -18,6 +19,7 @@ use std::collections::{HashMap, HashSet};
 use rjax_ir::{Compare, DType, Scalar};
 use rjax_kernel::kir::{Access, Expr, Index, Inst, Kernel, Loop, ParamId, Reg};
 
+pub(super) use self::division::{Part, Range};
 use super::code::{Code, Source, Value, interleaved, pressure};
 use super::opcode::{self, Form, Opcode};
 use crate::kernel::Memory;
@@ -38,6 +40,8 @@ pub(super) enum Invariant {
     Register(Reg),
     /// An index, where the variable is at its first value.
     Index(Index),
+    /// Made of a register that the loop divides by.
+    Divisor(Reg, Part),
 }
 
 /// A loop as vector instructions.
@@ -128,8 +132,10 @@ pub(super) fn select<'l>(
         copy: 0,
         copies: 1,
         tail: false,
+        waits: false,
     };
     let work = selector.divide()?;
+    selector.waits = selector.waits_for_divisions(&work);
     let mut carried = Vec::new();
     let mut identities = Vec::new();
     let mut ops = Vec::new();
@@ -226,6 +232,8 @@ struct Selector<'a, 'l> {
     copies: usize,
     /// Whether the pass is over less than a vector.
     tail: bool,
+    /// Whether the loop waits for divisions.
+    waits: bool,
 }
 
 impl<'l> Selector<'_, 'l> {
@@ -366,7 +374,7 @@ impl<'l> Selector<'_, 'l> {
         let maskable = matches!(self.codes.last(), Some(Code::Vector { op, .. }) if match op.form {
             Form::Three | Form::Two | Form::Into | Form::Shift(_) => true,
             Form::Blend | Form::Choose | Form::Keep | Form::Fused | Form::Test => false,
-            Form::Masks | Form::MaskNot | Form::FromMask => false,
+            Form::TestOne | Form::TestUnder | Form::Masks | Form::MaskNot | Form::FromMask => false,
         });
         if self.tail && !(masked && maskable) {
             self.select(dtype, Source::Tail, next, Source::Partial(partial));

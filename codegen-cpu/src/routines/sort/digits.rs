@@ -31,7 +31,7 @@ impl Entry for u64 {
 
 /// A pointer that parts of the work, which write different elements, may share.
 #[derive(Clone, Copy)]
-struct Shared<T>(*mut T);
+pub(super) struct Shared<T>(pub(super) *mut T);
 
 // SAFETY: whoever makes one sees to it that no two threads write the same element.
 unsafe impl<T> Sync for Shared<T> {}
@@ -39,7 +39,7 @@ unsafe impl<T> Sync for Shared<T> {}
 impl<T> Shared<T> {
     /// # Safety
     /// The element exists and no other thread has it.
-    unsafe fn put(&self, at: usize, value: T) {
+    pub(super) unsafe fn put(&self, at: usize, value: T) {
         // SAFETY: the caller's promise.
         unsafe { self.0.add(at).write(value) };
     }

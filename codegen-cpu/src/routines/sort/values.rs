@@ -4,7 +4,7 @@ use half::{bf16, f16};
 use rjax_ir::DType;
 use rjax_kernel::kir;
 
-use super::{Key, RADIX_FROM, Scratch, digits};
+use super::{Key, RADIX_FROM, Scratch, digits, vectors};
 
 /// `$body` with `$T` as the Rust type of a dtype of at most 4 bytes.
 macro_rules! with_key {
@@ -77,11 +77,7 @@ pub(super) unsafe fn sort_line(
     if shared {
         return false;
     }
-    if task.extent < RADIX_FROM {
-        values.sort_unstable();
-    } else {
-        digits::sort(values, &mut scratch.other_values, 0, task.operands[0].dtype.bits() as u32);
-    }
+    sort(values, &mut scratch.other_values, 0, task.operands[0].dtype.bits() as u32);
     // SAFETY: as above.
     unsafe { write(task, destination, values.iter().copied()) };
     true
@@ -97,12 +93,24 @@ pub(super) unsafe fn pack_line(task: &kir::Sort, source: *const u8, scratch: &mu
     let pack = |rank: u64, position: usize| rank << 32 | position as u64;
     // SAFETY: the caller's promise, for the dtype's Rust type.
     let shared = unsafe { with_key!(dtype, T => rank_all::<T, u64>(source, task, packed, pack)) };
-    if task.extent < RADIX_FROM {
-        packed.sort_unstable();
-    } else {
-        digits::sort(packed, &mut scratch.other, 32, dtype.bits() as u32);
-    }
+    sort(packed, &mut scratch.other, 32, dtype.bits() as u32);
     shared
+}
+
+/// Keys of more bits are sorted by vectors, where there are any, rather than by digits.
+const FEW_BITS: u32 = 16;
+
+/// Sorts entries by `bits` bits from bit `first` on, below which they are in order. `other` is memory for as many.
+fn sort<E: vectors::Entry + digits::Entry + Ord>(entries: &mut Vec<E>, other: &mut Vec<E>, first: u32, bits: u32) {
+    let short = entries.len() < RADIX_FROM;
+    if (short || bits > FEW_BITS) && vectors::sort(entries, other) {
+        return;
+    }
+    if short {
+        entries.sort_unstable();
+    } else {
+        digits::sort(entries, other, first, bits);
+    }
 }
 
 /// # Safety

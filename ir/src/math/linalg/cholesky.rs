@@ -1,7 +1,7 @@
 //! Cholesky factorisation: a positive definite matrix as the product of a lower triangle and its adjoint.
 
 use super::Field;
-use super::kernels::{BLOCK, Kernels, PANEL, View, transposed};
+use super::kernels::{BLOCK, Kernels, LANES, PANEL, View, transposed};
 use super::triangular::forward;
 
 /// Replaces a Hermitian n × n matrix, of which only the lower triangle is read, by its lower factor with zeros above.
@@ -82,26 +82,19 @@ fn eliminate<T: Field, K: Kernels>(kernels: &K, n: usize, a: &mut [T], [start, e
     }
 }
 
-/// How many matrices [`cholesky_lanes`] factors side by side.
-pub const LANES: usize = 8;
-
-/// [`cholesky`] of [`LANES`] real matrices of one size at once, without blocks: best for small ones.
+/// [`cholesky`] of at most [`LANES`] real matrices of one size at once, without blocks: best for small ones.
 #[inline(always)]
-pub fn cholesky_lanes<T: Field<Real = T>>(n: usize, matrices: &mut [T], scratch: &mut Vec<[T; LANES]>) {
-    let size = n * n;
-    scratch.clear();
-    scratch.resize(size, [T::ZERO; LANES]);
-    for i in 0..n {
-        for j in 0..=i {
-            for lane in 0..LANES {
-                scratch[i * n + j][lane] = matrices[lane * size + i * n + j];
-            }
-        }
-    }
+pub fn cholesky_lanes<T: Field<Real = T>, K: Kernels>(
+    kernels: &K,
+    n: usize,
+    from: &[T],
+    to: &mut [T],
+    scratch: &mut Vec<[T; LANES]>,
+) {
+    scratch.resize(n * n, [T::ZERO; LANES]);
+    kernels.interleave(from, scratch);
     for j in 0..n {
-        let (above, rest) = scratch.split_at_mut(j * n);
-        let _ = above;
-        let (row, below) = rest.split_at_mut(n);
+        let (row, below) = scratch[j * n..].split_at_mut(n);
         let mut pivot = row[j];
         for x in &row[..j] {
             for lane in 0..LANES {
@@ -111,10 +104,11 @@ pub fn cholesky_lanes<T: Field<Real = T>>(n: usize, matrices: &mut [T], scratch:
         let mut inverse = [T::ZERO; LANES];
         for lane in 0..LANES {
             // NaN spreads to every later pivot, so the last one tells whether all were positive.
-            let root = if pivot[lane].is_positive() { pivot[lane].root() } else { T::NAN };
-            row[j][lane] = root;
-            inverse[lane] = T::ONE / root;
+            pivot[lane] = if pivot[lane].is_positive() { pivot[lane].root() } else { T::NAN };
+            inverse[lane] = T::ONE / pivot[lane];
         }
+        row[j] = pivot;
+        row[j + 1..].fill([T::ZERO; LANES]);
         for other in below.chunks_exact_mut(n) {
             let mut x = other[j];
             for (a, b) in other[..j].iter().zip(&row[..j]) {
@@ -128,14 +122,11 @@ pub fn cholesky_lanes<T: Field<Real = T>>(n: usize, matrices: &mut [T], scratch:
             other[j] = x;
         }
     }
-    let last = scratch.last().copied().unwrap_or([T::ONE; LANES]);
-    for (lane, matrix) in matrices.chunks_exact_mut(size.max(1)).enumerate().take(LANES) {
-        let failed = !last[lane].is_positive();
-        for i in 0..n {
-            for j in 0..n {
-                let value = if failed { T::NAN } else { scratch[i * n + j][lane] };
-                matrix[i * n + j] = if j <= i { value } else { T::ZERO };
-            }
+    let last = scratch[n * n - 1];
+    kernels.deinterleave(scratch, to);
+    for (matrix, last) in to.chunks_exact_mut(n * n).zip(last) {
+        if !last.is_positive() {
+            (0..n).for_each(|i| matrix[i * n..][..=i].fill(T::NAN));
         }
     }
 }

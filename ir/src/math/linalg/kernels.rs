@@ -58,6 +58,9 @@ pub(super) fn transposed<T: Field>(rows: usize, cols: usize, from: &[T], stride:
     to
 }
 
+/// How many small matrices are factored side by side, which is how many sums a dot product has: one for each lane of a vector.
+pub const LANES: usize = 16;
+
 /// The loops that take the time, by default [`Plain`] ones.
 pub trait Kernels {
     /// `c -= a b`; the extents are m, n and k for a of m × k, b of k × n and c of m × n, whose rows are contiguous and `stride` apart.
@@ -85,6 +88,17 @@ pub trait Kernels {
     /// Replaces the pair (x, y) by (c x + conj(s) y, c y - s x): a unitary transformation if c² + |s|² = 1.
     fn rotate<T: Double>(&self, x: &mut [T], y: &mut [T], c: f64, s: T) {
         rotate(x, y, c, s);
+    }
+
+    /// Puts at most [`LANES`] matrices of `lanes.len()` elements side by side: `lanes[i][m]` is element i of matrix m, and a zero where there is
+    /// none.
+    fn interleave<T: Field>(&self, matrices: &[T], lanes: &mut [[T; LANES]]) {
+        interleave(matrices, lanes);
+    }
+
+    /// Takes such matrices apart again.
+    fn deinterleave<T: Field>(&self, lanes: &[[T; LANES]], matrices: &mut [T]) {
+        deinterleave(lanes, matrices);
     }
 }
 
@@ -146,9 +160,6 @@ pub fn axpy<T: Double>(factor: T, x: &[T], y: &mut [T]) {
     }
 }
 
-/// How many sums a dot product has, one for each lane of a vector.
-const LANES: usize = 16;
-
 /// See [`Kernels::dot`].
 #[inline(always)]
 pub fn dot<T: Double>(x: &[T], y: &[T]) -> T {
@@ -173,5 +184,22 @@ pub fn rotate<T: Double>(x: &mut [T], y: &mut [T], c: f64, s: T) {
         let (a, b) = (*x, *y);
         *x = a.scale(c) + s.conj() * b;
         *y = b.scale(c) - s * a;
+    }
+}
+
+/// See [`Kernels::interleave`].
+#[inline(always)]
+pub fn interleave<T: Field>(matrices: &[T], lanes: &mut [[T; LANES]]) {
+    lanes.fill([T::ZERO; LANES]);
+    for (m, matrix) in matrices.chunks_exact(lanes.len()).enumerate() {
+        lanes.iter_mut().zip(matrix).for_each(|(lane, &x)| lane[m] = x);
+    }
+}
+
+/// See [`Kernels::deinterleave`].
+#[inline(always)]
+pub fn deinterleave<T: Field>(lanes: &[[T; LANES]], matrices: &mut [T]) {
+    for (m, matrix) in matrices.chunks_exact_mut(lanes.len()).enumerate() {
+        matrix.iter_mut().zip(lanes).for_each(|(x, lane)| *x = lane[m]);
     }
 }

@@ -3,7 +3,7 @@
 use rjax_ir::{Binary, Compare, DType};
 use rjax_kernel::kir::{Expr, Index, Inst, Reg};
 
-use super::super::code::{Code, Source};
+use super::super::code::{Code, Rarity, Source};
 use super::super::opcode;
 use super::Selector;
 use crate::routines::Routine;
@@ -184,8 +184,19 @@ impl Selector<'_, '_> {
             self.routines.push(routine);
             self.routines.len() - 1
         });
+        self.rarely(Rarity::Routine(routine), condition, operands, otherwise, double)
+    }
+
+    pub(super) fn rarely(
+        &mut self,
+        rarity: Rarity,
+        condition: Source,
+        operands: [Source; 2],
+        otherwise: Source,
+        double: bool,
+    ) -> Source {
         let result = self.value();
-        self.codes.push(Code::Rarely { result, condition, operands, otherwise, routine, double });
+        self.codes.push(Code::Rarely { result, condition, operands, otherwise, rarity, double });
         Source::Value(result)
     }
 

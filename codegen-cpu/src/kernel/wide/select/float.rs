@@ -152,7 +152,10 @@ impl Selector<'_, '_> {
             Binary::Add => self.two(opcode::add(double), x, y),
             Binary::Sub => self.two(opcode::sub(double), x, y),
             Binary::Mul => self.two(opcode::mul(double), x, y),
-            Binary::Div => self.two(opcode::div(double), x, y),
+            Binary::Div => match self.quotient(double, x, y) {
+                Some(quotient) => quotient,
+                None => self.two(opcode::div(double), x, y),
+            },
             Binary::Max | Binary::Min => return Some(self.float_extreme(op == Binary::Max, double, x, y)),
             Binary::Rem
             | Binary::Pow
