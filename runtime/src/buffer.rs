@@ -123,9 +123,7 @@ mod tests {
     #[test]
     fn buffers_cross_threads() {
         let mut buffer = Buffer::from_slice([3], &[1i32, 2, 3]);
-        std::thread::scope(|scope| {
-            scope.spawn(|| buffer.as_slice_mut::<i32>()[1] = 9);
-        });
+        std::thread::scope(|scope| scope.spawn(|| buffer.as_slice_mut::<i32>()[1] = 9).join().expect("no panic"));
         assert_eq!(buffer.as_slice::<i32>(), [1, 9, 3]);
         assert_eq!(std::thread::spawn(move || buffer.reshape([3, 1]).aval().rank()).join().expect("no panic"), 2);
     }

@@ -16,12 +16,13 @@ mod device;
 mod matrix_tiles;
 pub mod pjrt;
 mod pool;
+mod sync;
 mod threads;
 mod timings;
 
 pub use buffer::Buffer;
 pub use device::{Device, DeviceReport, devices};
 pub use matrix_tiles::matrix_tiles;
-pub use pool::{PoolStats, pool_stats, release_unused};
+pub use pool::{PoolStats, guarded, pool_stats, release_unused};
 pub use threads::{parallel_for, set_threads, threads};
 pub use timings::timed;

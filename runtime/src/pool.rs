@@ -10,9 +10,13 @@
 #[cfg(unix)]
 mod guard;
 
+#[cfg(unix)]
+pub use guard::guarded;
+
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::sync::Mutex;
 
 /// Alignment of every block: a cache line, and the widest vector register.
 pub(crate) const ALIGN: usize = 64;
@@ -46,7 +50,7 @@ impl Block {
             let start = NonNull::new(guarded.start()).expect("mmap succeeded");
             return Block { start, class, guarded: Some(guarded) };
         }
-        let mut pool = lock();
+        let mut pool = POOL.lock();
         pool.stats.live_bytes += class;
         pool.stats.peak_bytes = pool.stats.peak_bytes.max(pool.stats.live_bytes);
         let recycled = pool.free.iter_mut().find(|(c, _)| *c == class).and_then(|(_, blocks)| blocks.pop());
@@ -79,7 +83,7 @@ impl Drop for Block {
         if self.guarded.is_some() {
             return;
         }
-        let mut pool = lock();
+        let mut pool = POOL.lock();
         pool.stats.live_bytes -= self.class;
         if pool.stats.kept_bytes + self.class > KEEP_BYTES {
             drop(pool);
@@ -95,6 +99,12 @@ impl Drop for Block {
     }
 }
 
+/// Whether every block is by itself; only where there are protected pages.
+#[cfg(not(unix))]
+pub fn guarded() -> bool {
+    false
+}
+
 /// How many bytes the pool holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PoolStats {
@@ -108,13 +118,13 @@ pub struct PoolStats {
 
 /// What the buffer pool holds now.
 pub fn pool_stats() -> PoolStats {
-    lock().stats
+    POOL.lock().stats
 }
 
 /// Gives the blocks that no buffer uses back to the system.
 pub fn release_unused() {
     let free = {
-        let mut pool = lock();
+        let mut pool = POOL.lock();
         pool.stats.kept_bytes = 0;
         std::mem::take(&mut pool.free)
     };
@@ -139,11 +149,6 @@ struct Pool {
 
 static POOL: Mutex<Pool> =
     Mutex::new(Pool { free: Vec::new(), stats: PoolStats { live_bytes: 0, peak_bytes: 0, kept_bytes: 0 } });
-
-fn lock() -> MutexGuard<'static, Pool> {
-    // Nothing panics while the lock is held, but a poisoned pool would be in order anyway.
-    POOL.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The size of the block that serves `bytes`: four classes to every doubling, so at most a quarter is wasted.
 fn size_class(bytes: usize) -> usize {

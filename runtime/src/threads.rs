@@ -12,8 +12,10 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Condvar;
 use std::time::{Duration, Instant};
+
+use crate::sync::Mutex;
 
 /// How long an idle worker spins before it sleeps.
 const SPIN: Duration = Duration::from_micros(200);
@@ -62,7 +64,7 @@ pub fn parallel_for(total: usize, grain: usize, work: &(dyn Fn(usize, usize) + S
     let grain = grain.max(1);
     let parts = total.div_ceil(grain);
     let helpers = threads().min(parts).saturating_sub(1);
-    let turn = if helpers == 0 { None } else { POOL.turn.try_lock().ok() };
+    let turn = if helpers == 0 { None } else { POOL.turn.try_lock() };
     let turn = turn.filter(|busy_until| parts > FEW || busy_until.is_none_or(|until| Instant::now() >= until));
     let Some(mut busy_until) = turn else {
         let mut begin = 0;
@@ -79,7 +81,7 @@ pub fn parallel_for(total: usize, grain: usize, work: &(dyn Fn(usize, usize) + S
     job.run();
     *busy_until = POOL.finish();
     drop(busy_until);
-    if let Some(payload) = job.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    if let Some(payload) = job.panic.into_inner() {
         resume_unwind(payload);
     }
 }
@@ -104,7 +106,7 @@ impl Job<'_> {
             }
             let end = self.total.min(begin + self.grain);
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.work)(begin, end))) {
-                lock(&self.panic).get_or_insert(payload);
+                self.panic.lock().get_or_insert(payload);
             }
         }
     }
@@ -143,24 +145,20 @@ static POOL: Pool = Pool {
     wake: Condvar::new(),
 };
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Pool {
     /// Starts workers until there are `count`. A system that gives no more threads leaves the caller with fewer.
     fn grow_to(&'static self, count: usize) {
-        while lock(&self.state).workers < count {
+        while self.state.lock().workers < count {
             let builder = std::thread::Builder::new().name("rjax-worker".into());
             if builder.spawn(|| self.worker()).is_err() {
                 return;
             }
-            lock(&self.state).workers += 1;
+            self.state.lock().workers += 1;
         }
     }
 
     fn post(&self, job: &Job<'_>, seats: usize) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.job = Some((Posted((&raw const *job).cast()), seats));
         self.epoch.fetch_add(1, Ordering::Release);
         if state.sleeping > 0 {
@@ -172,7 +170,7 @@ impl Pool {
     /// Withdraws the job and waits for the workers that took it. If that takes long, says until when the cores are busy.
     fn finish(&self) -> Option<Instant> {
         // After this nobody joins: joining happens under the lock, while the job is posted.
-        lock(&self.state).job = None;
+        self.state.lock().job = None;
         if self.working.load(Ordering::Acquire) == 0 {
             return None;
         }
@@ -197,10 +195,10 @@ impl Pool {
             while self.epoch.load(Ordering::Acquire) == seen && idle_since.elapsed() < SPIN {
                 std::hint::spin_loop();
             }
-            let mut state = lock(&self.state);
+            let mut state = self.state.lock();
             while self.epoch.load(Ordering::Relaxed) == seen {
                 state.sleeping += 1;
-                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = state.wait(&self.wake);
                 state.sleeping -= 1;
             }
             seen = self.epoch.load(Ordering::Relaxed);
@@ -238,6 +236,30 @@ mod tests {
                     });
                 });
                 assert!(hits.iter().all(|h| h.load(Ordering::Relaxed) == 1), "{count} threads, {total} by {grain}");
+            }
+        }
+        set_threads(before);
+    }
+
+    /// What the caller wrote before is there in every part, and what the parts wrote is there after the call.
+    #[test]
+    fn parts_and_caller_see_what_the_others_wrote() {
+        let before = threads();
+        set_threads(3);
+        let (mut from, mut to) = (vec![0u32; 96], vec![0u32; 96]);
+        for round in 0..300 {
+            from.fill(round);
+            let places = to.as_mut_ptr() as usize;
+            parallel_for(96, 8, &|begin, end| {
+                for i in begin..end {
+                    // SAFETY: the vector has 96 elements, and no other part has this one.
+                    unsafe { *(places as *mut u32).add(i) = from[i] + i as u32 };
+                }
+            });
+            assert!(to.iter().enumerate().all(|(i, &x)| x == round + i as u32));
+            if round % 100 == 0 {
+                // Long enough for workers to fall asleep.
+                std::thread::sleep(2 * SPIN);
             }
         }
         set_threads(before);

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use rjax_ir::{Aval, DType};
-use rjax_runtime::Buffer;
+use rjax_runtime::{Buffer, guarded};
 
 /// Blocks of more bytes are as large as the runtime needs them to be to take huge pages for them: packed operands are gone through again and
 /// again, and with small pages the addresses are looked up as often.
@@ -18,6 +18,9 @@ thread_local! {
 /// Calls `work` with room for `count` elements of unspecified value, aligned to a cache line.
 pub(crate) fn with_scratch<T, R>(count: usize, work: impl FnOnce(*mut T) -> R) -> R {
     let bytes = count * size_of::<T>();
+    if guarded() {
+        return work(Buffer::new(Aval::new(DType::U8, [bytes])).as_bytes_mut().as_mut_ptr().cast());
+    }
     let bytes = if bytes > LARGE { bytes.next_multiple_of(HUGE) } else { bytes.next_multiple_of(4096) };
     // The smallest that is large enough, so that large ones are left for others.
     let fitting = FREE.with_borrow_mut(|free| {
