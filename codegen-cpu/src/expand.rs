@@ -124,6 +124,11 @@ impl Expander<'_> {
                 && let Some(trip) = unroll::short_trip(l)
             {
                 self.unroll(l, trip, &mut out);
+            } else if let Inst::Loop(l) = &inst
+                && unroll::is_long_and_short(l)
+            {
+                let unrolled = self.unroll_partly(l);
+                out.push(Inst::Loop(unrolled));
             } else if let Inst::Let { result, value } = &inst
                 && let Some(expanded) = self.value(*result, value, &mut out, &mut known)
             {

@@ -578,3 +578,31 @@ fn what_a_few_sums_and_others_need_is_computed_in_both_places() {
     let largest = module.buffers.iter().map(|buffer| buffer.len).max();
     assert_eq!(largest, Some(70 * 70), "the differences are not in memory\n{module}");
 }
+
+#[test]
+fn triangles_of_small_matrices_are_one_loop_each() {
+    let module = planned(
+        "{ lambda ; a:f32[5,8,8]. let
+            i:i32[8,8] = iota[dimension=0 dtype=i32 shape=(8, 8)]
+            j:i32[8,8] = iota[dimension=1 dtype=i32 shape=(8, 8)]
+            p:bool[8,8] = ge i j
+            q:bool[5,8,8] = broadcast_in_dim[broadcast_dimensions=(1, 2) shape=(5, 8, 8)] p
+            b:f32[5,8,8] = sin a
+            z:f32[5,8,8] = broadcast_in_dim[broadcast_dimensions=() shape=(5, 8, 8)] 0.0:f32
+            c:f32[5,8,8] = select_n q z b
+        in (c,) }",
+        &[],
+    );
+    assert!(module.to_string().contains("in 0 .. 64 vector {"), "{module}");
+}
+
+#[test]
+fn very_long_sums_read_several_places_at_once() {
+    let sum = |len: usize| {
+        planned(&format!("{{ lambda ; a:f32[3,{len}]. let b:f32[3] = reduce_sum[axes=(1,)] a in (b,) }}"), &[])
+            .to_string()
+    };
+    let places = [" + 4096]", " + 8192]", " + 12288]"];
+    assert!(places.iter().all(|place| sum(16384).contains(place)), "{}", sum(16384));
+    assert_eq!(sum(16383).matches("load").count(), 1, "{}", sum(16383));
+}

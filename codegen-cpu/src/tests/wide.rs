@@ -29,7 +29,7 @@ fn check(kernel: Kernel, inputs: &[Tensor], what: &str) {
     }
 }
 
-/// `out[k[i]] = x[k[i]] + y[3 i + 1]`, where k is a permutation, and `far[2 i] = i / 7 * 100 + i % 7`, `far[2 i + 1] = i`.
+/// `out[k[i]] = x[k[i]] + y[3 i + 1]`, where k is a permutation, and `far[2 i] = i / 7 * 100 + i % 7`, `far[2 i + 1] = i / 4 * 100 + i % 4`.
 #[test]
 fn positions_in_lanes() {
     for dtype in [DType::F32, DType::F64, DType::I32, DType::U32, DType::I64, DType::U64, DType::F16, DType::U8] {
@@ -52,12 +52,13 @@ fn positions_in_lanes() {
             let y = k.load(&mut body, 2, Index::reg(variable).times(3).offset(1));
             let sum = k.let_(&mut body, dtype, Expr::Binary(Binary::Add, x, y));
             k.store(&mut body, 3, Index::reg(at), sum);
-            let quotient = k.let_(&mut body, DType::I64, Expr::IndexDiv(variable, 7));
-            let rest = k.let_(&mut body, DType::I64, Expr::IndexRem(variable, 7));
-            let both = Index::reg(rest).plus(&Index::reg(quotient), 100);
-            let both = k.let_(&mut body, DType::I64, Expr::Index(both));
-            k.store(&mut body, 4, Index::reg(variable).times(2), both);
-            k.store(&mut body, 4, Index::reg(variable).times(2).offset(1), variable);
+            for (place, divisor) in [(0, 7), (1, 4)] {
+                let quotient = k.let_(&mut body, DType::I64, Expr::IndexDiv(variable, divisor));
+                let rest = k.let_(&mut body, DType::I64, Expr::IndexRem(variable, divisor));
+                let both = Index::reg(rest).plus(&Index::reg(quotient), 100);
+                let both = k.let_(&mut body, DType::I64, Expr::Index(both));
+                k.store(&mut body, 4, Index::reg(variable).times(2).offset(place), both);
+            }
             let body = k.over_range(variable, Order::Independent, body);
             k.kernel.body.push(body);
             let inputs = [order, numbers(dtype, len), numbers(dtype, 3 * len)];

@@ -1,7 +1,9 @@
 //! The last passes over a kernel: dead code, loops joined, merged and interchanged, sums blocked, loops marked, registers numbered.
 
+mod blocks;
 mod columns;
 mod copies;
+mod flatten;
 mod merge;
 mod rows;
 mod split;
@@ -10,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 
 use rjax_ir::{Binary, DType, Scalar};
 
-use crate::kir::{Carry, Expr, Index, Inst, Kernel, Loop, Order, Reg};
+use crate::kir::{Expr, Index, Inst, Kernel, Loop, Order, Reg};
 
 pub(crate) use rows::widen_range;
 
@@ -100,6 +102,7 @@ fn join_loops(insts: &mut Vec<Inst>, kernel: &mut Kernel) {
         }
         if let Inst::Loop(outer) = inst {
             while join(outer, kernel) {}
+            flatten::flatten(outer, kernel);
         }
     }
 }
@@ -178,8 +181,6 @@ pub(crate) fn visit_mut(insts: &mut [Inst], f: &mut dyn FnMut(&mut Inst)) {
 /// How many terms of a floating-point sum are added one by one. Longer sums are sums of such blocks, in several levels, so that
 /// the rounding error grows with the logarithm of the length.
 pub(super) const BLOCK: i64 = 256;
-/// Sums of up to so many terms that a generator keeps in at least eight partial sums are short enough as they are.
-const SHORT_VECTOR_SUM: i64 = 4096;
 
 fn block_sums(insts: &mut Vec<Inst>, kernel: &mut Kernel) {
     for inst in insts {
@@ -190,7 +191,7 @@ fn block_sums(insts: &mut Vec<Inst>, kernel: &mut Kernel) {
         if sum.order == Order::VectorReduce && !sum.carried.is_empty() {
             separate_inner_sum(sum, kernel);
             if is_float_sum(sum, kernel) {
-                block_sum(sum, kernel);
+                blocks::block_sum(sum, kernel);
             }
         }
     }
@@ -243,52 +244,6 @@ fn add(insts: &mut Vec<Inst>, kernel: &mut Kernel, x: Reg, y: Reg) -> Reg {
 fn register(kernel: &mut Kernel, dtype: DType) -> Reg {
     kernel.registers.push(dtype);
     Reg((kernel.registers.len() - 1) as u32)
-}
-
-/// Splits a long sum into a sum of blocks, and that again while it is long.
-fn block_sum(sum: &mut Loop, kernel: &mut Kernel) {
-    let (Some(0), Some(extent)) = (sum.begin.as_constant(), sum.end.as_constant()) else { return };
-    let short = if sum.independent_order() == Order::VectorReduce { SHORT_VECTOR_SUM } else { 2 * BLOCK };
-    if extent <= short {
-        return;
-    }
-    let blocks = (extent as u64).div_ceil(BLOCK as u64) as i64;
-    let variable = register(kernel, DType::I64);
-    let begin = Index { constant: 0, terms: vec![(variable, BLOCK)] };
-    let mut end = begin.offset(BLOCK);
-    let mut body = Vec::new();
-    if extent % BLOCK != 0 {
-        let [unbounded, limit, bounded] = [(); 3].map(|()| register(kernel, DType::I64));
-        body.push(Inst::Let { result: unbounded, value: Expr::Index(end) });
-        body.push(Inst::Let { result: limit, value: Expr::Const(Scalar::new(extent)) });
-        body.push(Inst::Let { result: bounded, value: Expr::Binary(Binary::Min, unbounded, limit) });
-        end = Index::reg(bounded);
-    }
-    let mut inner = sum.clone();
-    (inner.begin, inner.end) = (begin, end);
-    let mut renamed = HashMap::new();
-    for carry in &mut inner.carried {
-        let fresh = register(kernel, kernel.registers[carry.register.index()]);
-        renamed.insert(carry.register, fresh);
-        carry.init = zero(&mut body, kernel, carry.register);
-        carry.register = fresh;
-    }
-    visit_mut(&mut inner.body, &mut |inst| inst.map_reads(&mut |r| *renamed.get(&r).unwrap_or(&r)));
-    body.push(Inst::Loop(inner));
-    let mut carried = Vec::new();
-    for carry in &sum.carried {
-        let next = add(&mut body, kernel, carry.register, renamed[&carry.register]);
-        carried.push(Carry { next, ..*carry });
-    }
-    *sum = Loop {
-        variable,
-        begin: Index::constant(0),
-        end: Index::constant(blocks),
-        carried,
-        order: Order::Sequential,
-        body,
-    };
-    block_sum(sum, kernel);
 }
 
 /// Says for each loop what generators may do with it.

@@ -209,6 +209,13 @@ impl Selector<'_, '_> {
         if self.wide == Wide::Avx2 || !self.double || divisor >= 1 << 52 {
             return None;
         }
+        if (divisor as u64).is_power_of_two() {
+            if rest {
+                let below = self.bits(true, divisor as u64 - 1);
+                return Some(self.two(opcode::and(true), x, below));
+            }
+            return Some(self.shifted(opcode::shift_right(true), x, divisor.trailing_zeros() as u64));
+        }
         let number = self.one(avx512::from_64(true, true), x);
         let by = self.float(true, divisor as f64);
         let quotient = self.two(opcode::div(true), number, by);
