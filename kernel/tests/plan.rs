@@ -2,7 +2,7 @@
 
 use rjax_ir::{Aval, Builder, DType, Program, Shape, Tensor, Unary, eval, with_element};
 use rjax_kernel::kir::{Access, Module, Order, Space, Stmt};
-use rjax_kernel::{Options, interpret, nests, plan};
+use rjax_kernel::{Options, interpret, nests, origins, plan};
 
 /// Positive values that all differ.
 fn values(aval: &Aval, seed: usize) -> Tensor {
@@ -577,4 +577,29 @@ fn what_a_few_sums_and_others_need_is_computed_in_both_places() {
     );
     let largest = module.buffers.iter().map(|buffer| buffer.len).max();
     assert_eq!(largest, Some(70 * 70), "the differences are not in memory\n{module}");
+}
+
+#[test]
+fn every_statement_has_its_equations() {
+    let text = "{ lambda ; a:f32[16,16] b:f32[16,16]. let
+        c:f32[16,16] d:f32[4] = scan[
+          jaxpr={ lambda ; e:f32[16,16] f:f32[16,16]. let
+              g:f32[16,16] = dot_general[dimension_numbers=(([1], [0]), ([], [])) preferred_element_type=f32] e f
+              h:f32[16,16] = tanh g
+              i:f32[] = reduce_sum[axes=(0, 1)] h in (h, i) }
+          length=4 num_carry=1 num_consts=1
+        ] a b
+        j:f32[16,16] = sin c
+        k:f32[16,16] = mul j j in (k, d) }";
+    let program = Program::parse(text, "layers").unwrap();
+    let origins = origins(&program, &Options::default()).unwrap();
+    let equations: Vec<String> = origins.iter().map(|origin| origin.equations.join(", ")).collect();
+    let in_loop = ["scan f32[16,16] f32[4]", "dot_general f32[16,16]", "tanh f32[16,16]", "reduce_sum f32[]"];
+    assert_eq!(
+        (&equations[..4], &equations[4..]),
+        (&in_loop.map(String::from)[..], &["sin f32[16,16], mul f32[16,16]".to_string()][..])
+    );
+    assert!(origins[1].places[0].starts_with("layers:4:"), "{:?}", origins[1].places);
+    let module = plan(&program, &Options::default()).unwrap();
+    assert_eq!(origins.len(), module.launches() + 1, "all but copies, and the loop");
 }

@@ -12,9 +12,10 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Condvar;
+use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
+use crate::profile::{self, Label};
 use crate::sync::Mutex;
 
 /// How long an idle worker spins before it sleeps.
@@ -76,7 +77,8 @@ pub fn parallel_for(total: usize, grain: usize, work: &(dyn Fn(usize, usize) + S
         return;
     };
     POOL.grow_to(helpers);
-    let job = Job { work, total, grain, next: AtomicUsize::new(0), panic: Mutex::new(None) };
+    let label = profile::innermost();
+    let job = Job { work, total, grain, next: AtomicUsize::new(0), panic: Mutex::new(None), label };
     POOL.post(&job, helpers);
     job.run();
     *busy_until = POOL.finish();
@@ -94,16 +96,20 @@ struct Job<'a> {
     /// Where the next part begins.
     next: AtomicUsize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
+    /// What the work is, if somebody records.
+    label: Option<Arc<Label>>,
 }
 
 impl Job<'_> {
-    /// Takes parts until none is left.
-    fn run(&self) {
+    /// Takes parts until none is left; says how many it took.
+    fn run(&self) -> usize {
+        let mut parts = 0;
         loop {
             let begin = self.next.fetch_add(self.grain, Ordering::Relaxed);
             if begin >= self.total {
-                return;
+                return parts;
             }
+            parts += 1;
             let end = self.total.min(begin + self.grain);
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.work)(begin, end))) {
                 self.panic.lock().get_or_insert(payload);
@@ -210,7 +216,12 @@ impl Pool {
             drop(state);
             // SAFETY: the job is alive: its owner waits in `finish` until `working` is 0 again, and this worker counted itself
             // while the job was posted.
-            unsafe { &*job }.run();
+            let job = unsafe { &*job };
+            let begin = job.label.as_ref().map(|label| (label, Instant::now()));
+            let parts = job.run();
+            if let Some((label, begin)) = begin {
+                profile::note_parts(label, begin, parts);
+            }
             self.working.fetch_sub(1, Ordering::Release);
         }
     }
