@@ -580,6 +580,50 @@ fn what_a_few_sums_and_others_need_is_computed_in_both_places() {
 }
 
 #[test]
+fn what_is_changed_on_the_way_to_a_result_waits_in_its_memory() {
+    let step = "s:f32[16,32] = broadcast_in_dim[broadcast_dimensions=() shape=(16, 32)] 0.5:f32";
+    let dot = "dot_general[dimension_numbers=(([0], [0]), ([], [])) preferred_element_type=f32]";
+    let one = planned(
+        &format!(
+            "{{ lambda ; w:f32[16,32] x:f32[8,16] y:f32[8,32]. let {step}
+                g:f32[16,32] = {dot} x y; h:f32[16,32] = mul g s; r:f32[16,32] = sub w h in (r,) }}"
+        ),
+        &[],
+    );
+    assert_eq!((one.launches(), one.arena_bytes), (2, 0), "{one}");
+    // Of two products only one can.
+    let two = planned(
+        &format!(
+            "{{ lambda ; w:f32[16,32] x:f32[8,16] y:f32[8,32]. let {step}
+                g:f32[16,32] = {dot} x y; k:f32[8,16] = sin x; h:f32[16,32] = {dot} k y
+                a:f32[16,32] = mul g h; b:f32[16,32] = mul a s; r:f32[16,32] = sub w b in (r,) }}"
+        ),
+        &[],
+    );
+    assert!(two.arena_bytes < 3 * 16 * 32 * 4, "{two}");
+    // A donated input that the same kernel reads is not written over before.
+    planned(
+        &format!(
+            "{{ lambda ; w:f32[16,32] x:f32[8,16] y:f32[8,32]. let {step}
+                g:f32[16,32] = {dot} x y; h:f32[16,32] = mul g s; r:f32[16,32] = sub w h in (r,) }}"
+        ),
+        &[true, false, false],
+    );
+    // Nor what a loop carries.
+    planned(
+        &format!(
+            "{{ lambda ; w:f32[16,32] x:f32[8,16] y:f32[8,32]. let
+                r:f32[16,32] = scan[
+                  jaxpr={{ lambda ; p:f32[8,16] q:f32[8,32] v:f32[16,32]. let {step}
+                    g:f32[16,32] = {dot} p q; h:f32[16,32] = mul g v; k:f32[16,32] = sub h s in (k,) }}
+                  length=3 num_carry=1 num_consts=2
+                ] x y w in (r,) }}"
+        ),
+        &[],
+    );
+}
+
+#[test]
 fn every_statement_has_its_equations() {
     let text = "{ lambda ; a:f32[16,16] b:f32[16,16]. let
         c:f32[16,16] d:f32[4] = scan[
