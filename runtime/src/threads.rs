@@ -255,20 +255,28 @@ mod tests {
     /// What the caller wrote before is there in every part, and what the parts wrote is there after the call.
     #[test]
     fn parts_and_caller_see_what_the_others_wrote() {
+        const PARTS: usize = 4 * FEW;
         let before = threads();
         set_threads(3);
-        let (mut from, mut to) = (vec![0u32; 96], vec![0u32; 96]);
-        for round in 0..300 {
+        let (mut from, mut to) = (vec![0u32; 2 * PARTS], vec![0u32; 2 * PARTS]);
+        for round in 0..100 {
             from.fill(round);
             let places = to.as_mut_ptr() as usize;
-            parallel_for(96, 8, &|begin, end| {
+            let begun = AtomicU64::new(0);
+            parallel_for(2 * PARTS, 2, &|begin, end| {
+                // On a busy machine the others need a moment.
+                begun.fetch_add(1, Ordering::Relaxed);
+                let since = Instant::now();
+                while begun.load(Ordering::Relaxed) < 2 && since.elapsed() < Duration::from_millis(20) {
+                    std::thread::yield_now();
+                }
                 for i in begin..end {
-                    // SAFETY: the vector has 96 elements, and no other part has this one.
+                    // SAFETY: the vector has so many elements, and no other part has this one.
                     unsafe { *(places as *mut u32).add(i) = from[i] + i as u32 };
                 }
             });
             assert!(to.iter().enumerate().all(|(i, &x)| x == round + i as u32));
-            if round % 100 == 0 {
+            if round % 20 == 0 {
                 // Long enough for workers to fall asleep.
                 std::thread::sleep(2 * SPIN);
             }
