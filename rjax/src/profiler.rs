@@ -24,8 +24,7 @@ use rjax_runtime::profile::Recording;
 ///     f(&x); // Compiles.
 ///     f(&x).item::<f32>()
 /// })?;
-/// let profile = std::fs::read_to_string(&path)?;
-/// assert!(profile.contains("tanh f32[1000]") && profile.contains("profiler.rs"));
+/// assert!(std::fs::read_to_string(&path)?.contains("tanh f32[1000]"));
 /// # assert!((total - 1523.19).abs() < 0.1);
 /// # std::fs::remove_file(&path)?;
 /// # Ok::<(), std::io::Error>(())
