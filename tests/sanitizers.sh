@@ -62,7 +62,7 @@ END
 
 echo "== threads"
 pool=$(tests rjax-runtime thread)
-for _ in 1 2 3; do "$pool" --quiet threads:: pool:: buffer::; done
+for _ in 1 2 3; do "$pool" --quiet threads:: pool:: buffer:: profile::; done
 
 echo "== addresses"
 "$(tests rjax-runtime address)" --quiet

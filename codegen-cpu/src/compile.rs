@@ -12,13 +12,16 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncOrDataId, Linkage, Module as _, ModuleReloc, ModuleRelocTarget, default_libcall_names};
 use rjax_ir::{Error, ErrorKind, Result};
+use rjax_kernel::Origin;
 use rjax_kernel::kir::{Access, Inst, Kernel, Module, Param, Space, Stmt, View};
+use rjax_runtime::profile::Label;
 use rjax_runtime::timed;
 
 use crate::callees::{Callees, FUNCTIONS, WIDE_LOOPS};
 use crate::executable::{Code, Executable};
 use crate::expand::expand;
 use crate::kernel::{self, Memory};
+use crate::labels::{Labels, call_label, labels};
 use crate::routines::{Routine, library_functions};
 use crate::schedule::{Scheduler, Task, weight};
 use crate::target::{Effort, target};
@@ -46,9 +49,19 @@ impl Default for Options {
 
 /// Compiles a module for this machine.
 pub fn compile(module: &Module, options: &Options) -> Result<Executable> {
-    let (functions, tasks) = timed("generate", || functions(module, options, Listing::None))?;
+    build(module, options, &Labels::new(), None)
+}
+
+/// Compiles a module so that calls note their steps in the recording under way, if there is one ([`rjax_runtime::profile`]). `origins` are what
+/// [`rjax_kernel::origins`] says of the same program.
+pub fn compile_observed(module: &Module, origins: &[Origin], options: &Options) -> Result<Executable> {
+    build(module, options, &labels(module, origins), Some(call_label(module)))
+}
+
+fn build(module: &Module, options: &Options, labels: &Labels, call: Option<Label>) -> Result<Executable> {
+    let (functions, tasks) = timed("generate", || functions(module, options, labels, Listing::None))?;
     let code = timed("link", || link(module, &functions))?;
-    Executable::new(module, code, tasks)
+    Executable::new(module, code, tasks, call)
 }
 
 /// The Cranelift IR of a module's functions, byte-identical from run to run.
@@ -69,7 +82,7 @@ enum Listing {
 }
 
 fn listing(module: &Module, listing: Listing) -> Result<String> {
-    let (functions, _) = functions(module, &Options::default(), listing)?;
+    let (functions, _) = functions(module, &Options::default(), &Labels::new(), listing)?;
     let mut text = String::new();
     for (id, function) in functions.iter().enumerate() {
         text += &match id.checked_sub(module.kernels.len()) {
@@ -115,12 +128,17 @@ enum Job<'a> {
     Schedule { function: Box<Function>, routines: Vec<Routine>, effort: Effort },
 }
 
-fn functions(module: &Module, options: &Options, listing: Listing) -> Result<(Vec<Compiled>, Vec<Task>)> {
+fn functions(
+    module: &Module,
+    options: &Options,
+    labels: &Labels,
+    listing: Listing,
+) -> Result<(Vec<Compiled>, Vec<Task>)> {
     let mut jobs = Vec::new();
     for (kernel, memory) in module.kernels.iter().zip(memory(module)) {
         jobs.push((size(&kernel.body), Job::Kernel(kernel, memory)));
     }
-    let (parts, tasks) = schedule(module)?;
+    let (parts, tasks) = schedule(module, labels)?;
     jobs.extend(parts);
 
     let total: usize = jobs.iter().map(|(size, _)| size).sum();
@@ -155,10 +173,10 @@ fn size(insts: &[Inst]) -> usize {
 }
 
 /// The functions of the schedule, in order, before they are compiled, and the tasks of their routines.
-fn schedule(module: &Module) -> Result<(Vec<(usize, Job<'_>)>, Vec<Task>)> {
+fn schedule<'a>(module: &'a Module, labels: &'a Labels) -> Result<(Vec<(usize, Job<'a>)>, Vec<Task>)> {
     let convention = target(Effort::Full)?.default_call_conv();
     let config = target(Effort::Full)?.frontend_config();
-    let mut scheduler = Scheduler::new(module, convention);
+    let mut scheduler = Scheduler::new(module, labels, convention);
     let mut context = FunctionBuilderContext::new();
     let mut parts = BTreeMap::new();
     while let Some((id, stmts)) = scheduler.pop() {

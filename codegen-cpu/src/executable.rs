@@ -1,11 +1,12 @@
 //! Compiled programs and calls of them.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cranelift_jit::JITModule;
 use rjax_ir::{Aval, DType, Result, Tensor, bail, ensure};
 use rjax_kernel::kir::{ALIGNMENT, Access, Module, Space, Stmt, View};
 use rjax_runtime::Buffer;
+use rjax_runtime::profile::{self, Label};
 
 use crate::block::Block;
 use crate::schedule::{Frame, Task};
@@ -61,6 +62,8 @@ pub struct Executable {
     arena_bytes: usize,
     /// Frames and arenas of earlier calls.
     idle: Mutex<Vec<Workspace>>,
+    /// The span of a whole call, in programs that are compiled to be observed.
+    call: Option<Arc<Label>>,
     /// Addresses of both are in the template.
     _tasks: Vec<Task>,
     _consts: Vec<Block>,
@@ -80,7 +83,7 @@ struct Workspace {
 }
 
 impl Executable {
-    pub(crate) fn new(module: &Module, code: Code, tasks: Vec<Task>) -> Result<Executable> {
+    pub(crate) fn new(module: &Module, code: Code, tasks: Vec<Task>, call: Option<Label>) -> Result<Executable> {
         let frame = Frame::of(module);
         let mut template = vec![0; frame.task(tasks.len())];
         let consts: Vec<Block> = module.consts.iter().map(|tensor| Block::of(&tensor.to_bytes())).collect();
@@ -124,6 +127,7 @@ impl Executable {
             results,
             arena_bytes: module.arena_bytes,
             idle: Mutex::new(Vec::new()),
+            call: call.map(Arc::new),
             _tasks: tasks,
             _consts: consts,
         })
@@ -189,9 +193,14 @@ impl Executable {
         let mut workspace = self.workspace();
         let checked = self.fill(&mut workspace, inputs, outputs);
         if checked.is_ok() {
+            let frame = workspace.frame.as_mut_ptr();
             // SAFETY: the frame holds the addresses that the code expects, of memory of the right size and alignment that this
             // call has to itself (or only reads), and constants and tasks that live as long as `self`.
-            unsafe { (self.entry)(workspace.frame.as_mut_ptr()) };
+            let call = || unsafe { (self.entry)(frame) };
+            match &self.call {
+                None => call(),
+                Some(label) => profile::spanned(label, call),
+            }
         }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
         checked

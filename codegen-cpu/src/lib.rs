@@ -2,7 +2,7 @@
 //!
 //! A whole [`Module`](rjax_kernel::kir::Module), control flow included, becomes one native function: kernels and
 //! schedule go through Cranelift, matrix products, sorts and functions without an instruction are Rust routines
-//! that the code calls. [`compile`] makes an [`Executable`], which is called with plain bytes; [`clif_text`] and [`asm_text`] show the
+//! that the code calls. [`compile`] makes an [`Executable`], which is called with plain bytes ([`compile_observed`] one whose calls can be profiled); [`clif_text`] and [`asm_text`] show the
 //! code, the same from run to run.
 
 #![warn(missing_docs)]
@@ -16,13 +16,14 @@ mod executable;
 mod expand;
 mod gemm;
 mod kernel;
+mod labels;
 mod ops;
 mod report;
 mod routines;
 mod schedule;
 mod target;
 
-pub use compile::{Options, asm_text, clif_text, compile};
+pub use compile::{Options, asm_text, clif_text, compile, compile_observed};
 pub use executable::{Executable, Input, ResultPlace};
 pub use report::schedule_text;
 pub use routines::capture_prints;

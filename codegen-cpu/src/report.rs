@@ -24,14 +24,18 @@ fn describe(text: &mut String, id: usize, kernel: &Kernel) -> std::fmt::Result {
         None => writeln!(text, "run as a whole")?,
         Some(grain) => writeln!(text, "shared in {} parts", kernel.range.extent.div_ceil(grain))?,
     }
+    let [reads, writes, local] = traffic(kernel);
+    writeln!(text, "  reads {reads} bytes, writes {writes} bytes, local {local} bytes")?;
+    loops(text, &kernel.body, kernel, 1)
+}
+
+/// Bytes that a kernel reads, writes, and has for itself.
+pub(crate) fn traffic(kernel: &Kernel) -> [usize; 3] {
     let bytes = |counts: &[Access]| -> usize {
         let params = kernel.params.iter().filter(|param| counts.contains(&param.access));
         params.map(|param| param.len * param.dtype.size()).sum()
     };
-    let [reads, writes, local] =
-        [&[Access::Read, Access::ReadWrite][..], &[Access::Write, Access::ReadWrite], &[Access::Local]].map(bytes);
-    writeln!(text, "  reads {reads} bytes, writes {writes} bytes, local {local} bytes")?;
-    loops(text, &kernel.body, kernel, 1)
+    [&[Access::Read, Access::ReadWrite][..], &[Access::Write, Access::ReadWrite], &[Access::Local]].map(bytes)
 }
 
 fn loops(text: &mut String, insts: &[Inst], kernel: &Kernel, depth: usize) -> std::fmt::Result {

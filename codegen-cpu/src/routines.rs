@@ -13,11 +13,14 @@ mod sort;
 mod top_k;
 mod transpose;
 
+use std::sync::Arc;
+
 use cranelift_codegen::ir::types::{F32, F64, I32, I64};
 use cranelift_codegen::ir::{AbiParam, Signature, Type};
 use cranelift_codegen::isa::CallConv;
 use rjax_ir::{Binary, DType, Unary};
 use rjax_kernel::kir;
+use rjax_runtime::profile::{self, Label};
 
 use crate::gemm;
 
@@ -71,6 +74,10 @@ pub(crate) enum Routine {
     Print,
     /// `(task, addresses)`: of all kernels, then of all arrays.
     Rows,
+    /// `(label)`: a span of a profile begins.
+    OpenSpan,
+    /// `()`: and ends.
+    CloseSpan,
 }
 
 impl Routine {
@@ -98,6 +105,8 @@ impl Routine {
             Routine::Library => "library".into(),
             Routine::Print => "print".into(),
             Routine::Rows => "rows".into(),
+            Routine::OpenSpan => "open_span".into(),
+            Routine::CloseSpan => "close_span".into(),
         }
     }
 
@@ -132,7 +141,8 @@ impl Routine {
             Routine::Copy | Routine::Transpose => (vec![I64; 3], vec![]),
             Routine::Launch | Routine::Gemm | Routine::Conv | Routine::TopK => (vec![I64; 4], vec![]),
             Routine::GemmKept => (vec![I64; 5], vec![]),
-            Routine::Forget => (vec![I64], vec![]),
+            Routine::Forget | Routine::OpenSpan => (vec![I64], vec![]),
+            Routine::CloseSpan => (vec![], vec![]),
             Routine::Sort | Routine::Library | Routine::Print | Routine::Rows => (vec![I64; 2], vec![]),
         };
         let mut signature = Signature::new(convention);
@@ -165,6 +175,8 @@ impl Routine {
             Routine::Library => library::library as *const u8,
             Routine::Print => print::print as *const u8,
             Routine::Rows => rows::rows as *const u8,
+            Routine::OpenSpan => open_span as *const u8,
+            Routine::CloseSpan => close_span as *const u8,
         }
     }
 }
@@ -192,6 +204,21 @@ unsafe extern "C" fn gemm_kept_task(
 /// Slots are words of the frame, which are 0 at first: none of a box.
 extern "C" fn forget(slot: &mut Option<Box<gemm::Kept>>) {
     *slot = None;
+}
+
+/// # Safety
+/// The label is in an `Arc`.
+unsafe extern "C" fn open_span(label: *const Label) {
+    // SAFETY: the caller's promise; the count is raised for the one that is made here.
+    let label = unsafe {
+        Arc::increment_strong_count(label);
+        Arc::from_raw(label)
+    };
+    profile::open(label);
+}
+
+extern "C" fn close_span() {
+    profile::close();
 }
 
 /// # Safety

@@ -5,6 +5,7 @@
 //! the time to compile one grows faster than its length.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I32, I64};
@@ -13,11 +14,13 @@ use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::FunctionBuilder;
 use rjax_ir::{DType, DebugPrint, Result, bail, ensure};
 use rjax_kernel::kir::{BufferId, Conv, CounterId, Gemm, Kernel, Module, Rows, Space, Stmt, View};
+use rjax_runtime::profile::Label;
 
 use crate::callees::Callees;
 use crate::compile::{extent, overlap};
 use crate::executable::each_written;
 use crate::gemm;
+use crate::labels::Labels;
 use crate::ops::{Lanes, Ops};
 use crate::routines::{PrintTask, Routine, RowsTask, grain};
 
@@ -38,6 +41,7 @@ pub(crate) enum Task {
     Library(Box<rjax_kernel::kir::Library>),
     Print(Box<PrintTask>),
     Rows(Box<RowsTask>),
+    Label(Arc<Label>),
     /// No task but a word of the frame, where a routine keeps something from call to call.
     Slot,
 }
@@ -53,6 +57,7 @@ impl Task {
             Task::Library(task) => (&raw const **task).cast(),
             Task::Print(task) => (&raw const **task).cast(),
             Task::Rows(task) => (&raw const **task).cast(),
+            Task::Label(label) => Arc::as_ptr(label).cast(),
             Task::Slot => std::ptr::null(),
         }
     }
@@ -119,11 +124,13 @@ pub(crate) struct Scheduler<'a> {
     kept: HashMap<*const Gemm, usize>,
     /// By the body of a loop the slots that are empty again after it.
     slots: HashMap<*const Stmt, Vec<usize>>,
+    /// The statements around which spans are opened and closed.
+    labels: &'a Labels,
 }
 
 impl<'a> Scheduler<'a> {
     /// A scheduler whose first function, that of the whole body, has the number after those of the kernels.
-    pub(crate) fn new(module: &'a Module, convention: CallConv) -> Scheduler<'a> {
+    pub(crate) fn new(module: &'a Module, labels: &'a Labels, convention: CallConv) -> Scheduler<'a> {
         let entry = module.kernels.len() as u32;
         let mut lengths = vec![0; module.counters as usize];
         note_lengths(&module.body, &mut lengths);
@@ -137,6 +144,7 @@ impl<'a> Scheduler<'a> {
             lengths,
             kept: HashMap::new(),
             slots: HashMap::new(),
+            labels,
         };
         scheduler.note_kept(&module.body);
         scheduler
@@ -297,6 +305,15 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
     }
 
     fn stmt(&mut self, stmt: &'a Stmt) -> Result<()> {
+        let Some(label) = self.scheduler.labels.get(&(&raw const *stmt)) else { return self.step(stmt) };
+        let label = self.task(Task::Label(label.clone()));
+        self.ops.call_for_effect(Routine::OpenSpan, &[label]);
+        self.step(stmt)?;
+        self.ops.call_for_effect(Routine::CloseSpan, &[]);
+        Ok(())
+    }
+
+    fn step(&mut self, stmt: &'a Stmt) -> Result<()> {
         match stmt {
             Stmt::Launch { kernel, args } => self.launch(kernel.0, args),
             Stmt::Copy { source, destination, len } => {
@@ -485,7 +502,7 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
                 views.extend([(&gemm.lhs, gemm.dtype), (&gemm.rhs, gemm.dtype), (&gemm.out, gemm.out_dtype)]);
             }
         }
-        let task = self.task(Task::Rows(Box::new(RowsTask::new(module, rows)?)));
+        let task = self.task(Task::Rows(Box::new(RowsTask::new(module, rows, self.scheduler.labels)?)));
         let table = self.words(addresses.len() + views.len());
         for &(at, function) in &addresses {
             let code = self.ops.builder.ins().func_addr(I64, function);

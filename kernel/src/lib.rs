@@ -31,7 +31,7 @@ mod lower;
 mod memory;
 mod narrow;
 mod nests;
-
+mod origin;
 mod schedule;
 mod shapes;
 
@@ -39,6 +39,7 @@ use rjax_ir::{Program, Result};
 
 pub use interpret::{interpret, interpret_with_print};
 pub use nests::nests;
+pub use origin::{Origin, origins};
 
 /// A program as a module: fused, lowered, and with a place for every array.
 ///

@@ -427,7 +427,7 @@ impl Planner<'_, '_> {
         matches!(node.op, Op::DynamicUpdateSlice | Op::Scatter(_)) && self.root(node.inputs[0]) == operand
     }
 
-    /// From the last step to the first: operands that an update or loop takes over want the place of its result.
+    /// From the last step to the first: operands that an update, a kernel or a loop takes over want the place of its result.
     fn claim(&mut self, region: RegionId, work: &[Work], clock: &mut usize, carried: &HashMap<StorageId, ValueId>) {
         let mut starts = Vec::new();
         for step in work {
@@ -490,8 +490,19 @@ impl Planner<'_, '_> {
                     let mut clock = start + 1;
                     self.claim_body(*node, region, places, body, &mut clock, carried);
                 }
-                Work::Launch { .. }
-                | Work::Gemm(_)
+                Work::Launch { args, in_place, .. } => {
+                    for (w, &value) in args.iter().enumerate() {
+                        let Some(place) = self.desired.get(&value).cloned() else { continue };
+                        // One operand, which waits where the result will be.
+                        for &(r, _) in in_place.iter().filter(|pair| pair.1 == w) {
+                            let alone = self.in_place.contains(&(value, self.root(args[r])));
+                            if alone && self.wish(region, args[r], place.clone(), start, carried) {
+                                break;
+                            }
+                        }
+                    }
+                }
+                Work::Gemm(_)
                 | Work::Conv(_)
                 | Work::Transpose(_)
                 | Work::Sort(_)
@@ -586,7 +597,7 @@ impl Planner<'_, '_> {
     }
 
     /// Asks for a value to be written at a place: one that the region computes and that is not read after `until`, if a carried value
-    /// that is there is not needed any more.
+    /// that is there is not needed any more. Says whether it will be.
     fn wish(
         &mut self,
         region: RegionId,
@@ -594,22 +605,23 @@ impl Planner<'_, '_> {
         place: Place,
         until: usize,
         carried: &HashMap<StorageId, ValueId>,
-    ) {
+    ) -> bool {
         let root = self.root(value);
         let is_new = self.graph.producer(root).is_some() && self.places[root.index()].is_none();
         if !is_new || self.desired.contains_key(&root) || self.last_use[root.index()] > until {
-            return;
+            return false;
         }
         if self.graph.values[root.index()].region != region {
-            return;
+            return false;
         }
         if let Some(&param) = carried.get(&place.storage) {
             let (read, written) = (self.last_use[param.index()], self.defined[root.index()]);
             if read > written || read == written && !self.moves_in_place(root, param) {
-                return;
+                return false;
             }
         }
         self.desired.insert(root, place);
+        true
     }
 
     // Places.

@@ -2,7 +2,7 @@
 
 use rjax_ir::{Aval, Builder, DType, Program, Shape, Tensor, Unary, eval, with_element};
 use rjax_kernel::kir::{Access, Module, Order, Space, Stmt};
-use rjax_kernel::{Options, interpret, nests, plan};
+use rjax_kernel::{Options, interpret, nests, origins, plan};
 
 /// Positive values that all differ.
 fn values(aval: &Aval, seed: usize) -> Tensor {
@@ -605,4 +605,73 @@ fn very_long_sums_read_several_places_at_once() {
     let places = [" + 4096]", " + 8192]", " + 12288]"];
     assert!(places.iter().all(|place| sum(16384).contains(place)), "{}", sum(16384));
     assert_eq!(sum(16383).matches("load").count(), 1, "{}", sum(16383));
+}
+
+#[test]
+fn what_is_changed_on_the_way_to_a_result_waits_in_its_memory() {
+    let step = "s:f32[16,32] = broadcast_in_dim[broadcast_dimensions=() shape=(16, 32)] 0.5:f32";
+    let dot = "dot_general[dimension_numbers=(([0], [0]), ([], [])) preferred_element_type=f32]";
+    let one = planned(
+        &format!(
+            "{{ lambda ; w:f32[16,32] x:f32[8,16] y:f32[8,32]. let {step}
+                g:f32[16,32] = {dot} x y; h:f32[16,32] = mul g s; r:f32[16,32] = sub w h in (r,) }}"
+        ),
+        &[],
+    );
+    assert_eq!((one.launches(), one.arena_bytes), (2, 0), "{one}");
+    // Of two products only one can.
+    let two = planned(
+        &format!(
+            "{{ lambda ; w:f32[16,32] x:f32[8,16] y:f32[8,32]. let {step}
+                g:f32[16,32] = {dot} x y; k:f32[8,16] = sin x; h:f32[16,32] = {dot} k y
+                a:f32[16,32] = mul g h; b:f32[16,32] = mul a s; r:f32[16,32] = sub w b in (r,) }}"
+        ),
+        &[],
+    );
+    assert!(two.arena_bytes < 3 * 16 * 32 * 4, "{two}");
+    // A donated input that the same kernel reads is not written over before.
+    planned(
+        &format!(
+            "{{ lambda ; w:f32[16,32] x:f32[8,16] y:f32[8,32]. let {step}
+                g:f32[16,32] = {dot} x y; h:f32[16,32] = mul g s; r:f32[16,32] = sub w h in (r,) }}"
+        ),
+        &[true, false, false],
+    );
+    // Nor what a loop carries.
+    planned(
+        &format!(
+            "{{ lambda ; w:f32[16,32] x:f32[8,16] y:f32[8,32]. let
+                r:f32[16,32] = scan[
+                  jaxpr={{ lambda ; p:f32[8,16] q:f32[8,32] v:f32[16,32]. let {step}
+                    g:f32[16,32] = {dot} p q; h:f32[16,32] = mul g v; k:f32[16,32] = sub h s in (k,) }}
+                  length=3 num_carry=1 num_consts=2
+                ] x y w in (r,) }}"
+        ),
+        &[],
+    );
+}
+
+#[test]
+fn every_statement_has_its_equations() {
+    let text = "{ lambda ; a:f32[16,16] b:f32[16,16]. let
+        c:f32[16,16] d:f32[4] = scan[
+          jaxpr={ lambda ; e:f32[16,16] f:f32[16,16]. let
+              g:f32[16,16] = dot_general[dimension_numbers=(([1], [0]), ([], [])) preferred_element_type=f32] e f
+              h:f32[16,16] = tanh g
+              i:f32[] = reduce_sum[axes=(0, 1)] h in (h, i) }
+          length=4 num_carry=1 num_consts=1
+        ] a b
+        j:f32[16,16] = sin c
+        k:f32[16,16] = mul j j in (k, d) }";
+    let program = Program::parse(text, "layers").unwrap();
+    let origins = origins(&program, &Options::default()).unwrap();
+    let equations: Vec<String> = origins.iter().map(|origin| origin.equations.join(", ")).collect();
+    let in_loop = ["scan f32[16,16] f32[4]", "dot_general f32[16,16]", "tanh f32[16,16]", "reduce_sum f32[]"];
+    assert_eq!(
+        (&equations[..4], &equations[4..]),
+        (&in_loop.map(String::from)[..], &["sin f32[16,16], mul f32[16,16]".to_string()][..])
+    );
+    assert!(origins[1].places[0].starts_with("layers:4:"), "{:?}", origins[1].places);
+    let module = plan(&program, &Options::default()).unwrap();
+    assert_eq!(origins.len(), module.launches() + 1, "all but copies, and the loop");
 }

@@ -224,6 +224,9 @@ pub struct Run {
     /// Prints one JSON object with the times instead of the outputs.
     #[arg(long)]
     pub json: bool,
+    /// Where to write what each thread did in one more call, for chrome://tracing and Perfetto.
+    #[arg(long, value_name = "OUT.json")]
+    pub trace: Option<String>,
 }
 
 #[derive(ClapArgs, Debug)]
@@ -236,6 +239,9 @@ pub struct Bench {
     /// Runs the programs as they are given, without simplification.
     #[arg(long)]
     pub no_simplify: bool,
+    /// Where to write what each thread did in one more call of the one program, for chrome://tracing and Perfetto.
+    #[arg(long, value_name = "OUT.json")]
+    pub trace: Option<String>,
     /// How often to run each program; default: for about a second.
     #[arg(long, value_name = "N")]
     pub repeat: Option<usize>,

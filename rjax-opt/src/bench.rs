@@ -17,6 +17,9 @@ pub fn bench(options: &Bench) -> Result<()> {
     if options.repeat == Some(0) {
         return Err("--repeat: expected at least 1, found 0".to_string());
     }
+    if options.trace.is_some() && options.files.len() > 1 {
+        return Err(format!("--trace: expected one program, found {}", options.files.len()));
+    }
     run::use_threads(options.threads)?;
     let header = ["program", "kernels", "compile ms", "run ms: least", "median", "most", "GFLOP/s", "GB/s"];
     let width = options.files.iter().map(|file| file.len()).max().unwrap_or(0).max(header[0].len());
@@ -88,11 +91,13 @@ fn measure(file: &str, options: &Bench) -> Result<Measured> {
         threads: None,
         donate: vec![],
         json: false,
+        trace: options.trace.clone(),
     };
     let (_, once) = run::compiled(&program, &inputs, &timing)?;
     let often = (SECONDS * 1e3 / once.run_ms[0].max(1e-6)).clamp(3.0, MOST);
     timing.repeat = options.repeat.unwrap_or(often as usize);
     let (_, report) = run::compiled(&program, &inputs, &timing)?;
+    run::trace(&program, &inputs, &timing)?;
     let mut times = report.run_ms;
     times.sort_by(f64::total_cmp);
     let (_, simplified) = pipeline::simplified(&timing.source, &program)?;

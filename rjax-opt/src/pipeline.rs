@@ -3,6 +3,7 @@
 use rjax_codegen_cpu::{asm_text, clif_text};
 use rjax_ir::{Aval, DType, Program};
 use rjax_kernel::kir::Module;
+use rjax_kernel::{Origin, origins};
 use rjax_rewrite::{Options as Rewrite, Report, simplify_priced};
 use rjax_runtime::timed;
 
@@ -43,6 +44,14 @@ pub fn module(source: &Source, program: &Program, donate: &[usize]) -> Result<Mo
     let (program, _) = simplified(source, program)?;
     let options = planning(&program, donate)?;
     timed("plan", || rjax_kernel::plan(&program, &options)).map_err(|e| e.to_string())
+}
+
+/// The same, with what each of its steps computes.
+pub fn observed(source: &Source, program: &Program, donate: &[usize]) -> Result<(Module, Vec<Origin>)> {
+    let (program, _) = simplified(source, program)?;
+    let options = planning(&program, donate)?;
+    let both = rjax_kernel::plan(&program, &options).and_then(|module| Ok((module, origins(&program, &options)?)));
+    both.map_err(|e| e.to_string())
 }
 
 /// The simplified program's groups of ops that are computed together.

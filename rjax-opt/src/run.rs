@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use rjax_codegen_cpu::{Input, Options, ResultPlace, compile};
+use rjax_codegen_cpu::{Executable, Input, Options, ResultPlace, compile, compile_observed};
 use rjax_ir::{Aval, Interpreter, Program, Shape, Tensor};
+use rjax_runtime::profile::Recording;
 use rjax_runtime::{Buffer, Device, pool_stats, set_threads, threads};
 
 use crate::args::Run;
@@ -15,6 +16,9 @@ use crate::{Result, npz, pipeline, read, write_output};
 pub fn run(options: &Run) -> Result<()> {
     if options.repeat == 0 {
         return Err("--repeat: expected at least 1, found 0".to_string());
+    }
+    if options.trace.is_some() && options.device != "cpu" {
+        return Err(format!("--trace: only calls on `cpu` are observed; found --device {}", options.device));
     }
     use_threads(options.threads)?;
     let plugged = pjrt_path(&options.device)?.map(|path| Plugged::new(&path)).transpose()?;
@@ -35,6 +39,7 @@ pub fn run(options: &Run) -> Result<()> {
         (None, Device::Cpu) => compiled(&program, &inputs, options)?,
         (None, Device::Pjrt(_)) => unreachable!("plugins have been taken care of"),
     };
+    trace(&program, &inputs, options)?;
     if let Some(path) = &options.outputs {
         npz::write(path, &outputs)?;
     }
@@ -151,18 +156,37 @@ pub fn compiled(program: &Program, inputs: &[Tensor], options: &Run) -> Result<(
     let module = pipeline::module(&options.source, program, &options.donate)?;
     let executable = compile(&module, &Options { threads: threads() }).map_err(|e| e.to_string())?;
     let compile_ms = start.elapsed().as_secs_f64() * 1e3;
+    let (mut run_ms, outputs) = calls(&executable, inputs, &options.donate, options.warmup + options.repeat)?;
+    let report = Report {
+        device: Device::Cpu.to_string(),
+        compile_ms,
+        run_ms: run_ms.split_off(options.warmup),
+        kernels: executable.kernels(),
+        peak_bytes: Some(pool_stats().peak_bytes),
+        threads: threads(),
+    };
+    Ok((outputs, report))
+}
+
+/// How long each of so many calls takes, and the results of the last.
+fn calls(
+    executable: &Executable,
+    inputs: &[Tensor],
+    donate: &[usize],
+    count: usize,
+) -> Result<(Vec<f64>, Vec<Tensor>)> {
     let mut arguments: Vec<Buffer> = inputs.iter().map(Buffer::from_tensor).collect();
     let nothing = |aval: &Aval| aval.with_shape([0]);
     let mut results: Vec<Buffer> = (executable.outputs().iter().zip(executable.results()))
         .map(|(aval, place)| Buffer::new(if *place == ResultPlace::Output { aval.clone() } else { nothing(aval) }))
         .collect();
     let mut run_ms = vec![];
-    for step in 0..options.warmup + options.repeat {
-        for &donated in &options.donate {
+    for _ in 0..count {
+        for &donated in donate {
             arguments[donated] = Buffer::from_tensor(&inputs[donated]);
         }
         let mut given: Vec<Input<'_>> = (arguments.iter_mut().enumerate())
-            .map(|(index, buffer)| match options.donate.contains(&index) {
+            .map(|(index, buffer)| match donate.contains(&index) {
                 true => Input::Donated(buffer.as_bytes_mut()),
                 false => Input::Shared(buffer.as_bytes()),
             })
@@ -170,9 +194,7 @@ pub fn compiled(program: &Program, inputs: &[Tensor], options: &Run) -> Result<(
         let mut taken: Vec<&mut [u8]> = results.iter_mut().map(Buffer::as_bytes_mut).collect();
         let start = Instant::now();
         executable.run(&mut given, &mut taken).map_err(|e| e.to_string())?;
-        if step >= options.warmup {
-            run_ms.push(start.elapsed().as_secs_f64() * 1e3);
-        }
+        run_ms.push(start.elapsed().as_secs_f64() * 1e3);
     }
     let outputs = (executable.outputs().iter().zip(executable.results()).zip(&results))
         .map(|((aval, place), buffer)| match *place {
@@ -180,15 +202,18 @@ pub fn compiled(program: &Program, inputs: &[Tensor], options: &Run) -> Result<(
             ResultPlace::Input(input) => Tensor::from_bytes(aval, arguments[input].as_bytes()),
         })
         .collect();
-    let report = Report {
-        device: Device::Cpu.to_string(),
-        compile_ms,
-        run_ms,
-        kernels: executable.kernels(),
-        peak_bytes: Some(pool_stats().peak_bytes),
-        threads: threads(),
-    };
-    Ok((outputs, report))
+    Ok((run_ms, outputs))
+}
+
+/// Compiles the program so that its calls can be observed, and writes the profile of one to where `--trace` says.
+pub fn trace(program: &Program, inputs: &[Tensor], options: &Run) -> Result<()> {
+    let Some(path) = &options.trace else { return Ok(()) };
+    let (module, origins) = pipeline::observed(&options.source, program, &options.donate)?;
+    let executable = compile_observed(&module, &origins, &Options { threads: threads() }).map_err(|e| e.to_string())?;
+    calls(&executable, inputs, &options.donate, options.warmup.max(1))?;
+    let recording = Recording::start().expect("nothing else records here");
+    calls(&executable, inputs, &options.donate, 1)?;
+    write_output(Some(path), recording.finish().chrome_trace().as_bytes())
 }
 
 /// Compiles with a plugin and runs on its first device; times are from arrays on the device to arrays on the device.

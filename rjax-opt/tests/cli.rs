@@ -333,6 +333,9 @@ fn bench_prints_a_line_for_each_program() {
     assert_eq!(fails(&["bench", &sum, "--threads", "0"], ""), "--threads: expected at least 1, found 0");
     npz(&folder, "sum.npz", &[("in0", "<f4", "(1,)", &[0; 4])]);
     assert!(rjax_opt(&["bench", &sum], "").status.code() == Some(2), "inputs of another shape");
+    assert_eq!(fails(&["bench", &sum, &given, "--trace", "t"], ""), "--trace: expected one program, found 2");
+    let message = "--trace: only calls on `cpu` are observed; found --device interp";
+    assert_eq!(fails(&["run", &sum, "--device", "interp", "--trace", "t"], ""), message);
 }
 
 /// Every stage of a few programs, for a processor without extensions, is what the snapshots have, and the same twice.

@@ -32,6 +32,7 @@ pub mod lax;
 pub mod nn;
 pub mod numpy;
 pub mod prelude;
+pub mod profiler;
 pub mod random;
 pub mod scipy;
 pub mod test_util;

@@ -1,7 +1,7 @@
 //! The runtime of rjax: where arrays live and what they run on.
 //!
 //! A [`Buffer`] is an array in the host's memory, from a pool that recycles blocks; [`devices`] says what this machine can
-//! run programs on and why the rest is missing; [`threads`] is how many threads kernels may use.
+//! run programs on and why the rest is missing; [`threads`] is how many threads kernels may use; [`profile`] notes what they did when.
 //!
 //! ```
 //! use rjax_runtime::Buffer;
@@ -16,6 +16,7 @@ mod device;
 mod matrix_tiles;
 pub mod pjrt;
 mod pool;
+pub mod profile;
 mod sync;
 mod threads;
 mod timings;

@@ -12,9 +12,10 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Condvar;
+use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
+use crate::profile::{self, Label};
 use crate::sync::Mutex;
 
 /// How long an idle worker spins before it sleeps.
@@ -76,7 +77,8 @@ pub fn parallel_for(total: usize, grain: usize, work: &(dyn Fn(usize, usize) + S
         return;
     };
     POOL.grow_to(helpers);
-    let job = Job { work, total, grain, next: AtomicUsize::new(0), panic: Mutex::new(None) };
+    let label = profile::innermost();
+    let job = Job { work, total, grain, next: AtomicUsize::new(0), panic: Mutex::new(None), label };
     POOL.post(&job, helpers);
     job.run();
     *busy_until = POOL.finish();
@@ -94,16 +96,20 @@ struct Job<'a> {
     /// Where the next part begins.
     next: AtomicUsize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
+    /// What the work is, if somebody records.
+    label: Option<Arc<Label>>,
 }
 
 impl Job<'_> {
-    /// Takes parts until none is left.
-    fn run(&self) {
+    /// Takes parts until none is left; says how many it took.
+    fn run(&self) -> usize {
+        let mut parts = 0;
         loop {
             let begin = self.next.fetch_add(self.grain, Ordering::Relaxed);
             if begin >= self.total {
-                return;
+                return parts;
             }
+            parts += 1;
             let end = self.total.min(begin + self.grain);
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (self.work)(begin, end))) {
                 self.panic.lock().get_or_insert(payload);
@@ -210,7 +216,12 @@ impl Pool {
             drop(state);
             // SAFETY: the job is alive: its owner waits in `finish` until `working` is 0 again, and this worker counted itself
             // while the job was posted.
-            unsafe { &*job }.run();
+            let job = unsafe { &*job };
+            let begin = job.label.as_ref().map(|label| (label, Instant::now()));
+            let parts = job.run();
+            if let Some((label, begin)) = begin {
+                profile::note_parts(label, begin, parts);
+            }
             self.working.fetch_sub(1, Ordering::Release);
         }
     }
@@ -244,20 +255,28 @@ mod tests {
     /// What the caller wrote before is there in every part, and what the parts wrote is there after the call.
     #[test]
     fn parts_and_caller_see_what_the_others_wrote() {
+        const PARTS: usize = 4 * FEW;
         let before = threads();
         set_threads(3);
-        let (mut from, mut to) = (vec![0u32; 96], vec![0u32; 96]);
-        for round in 0..300 {
+        let (mut from, mut to) = (vec![0u32; 2 * PARTS], vec![0u32; 2 * PARTS]);
+        for round in 0..100 {
             from.fill(round);
             let places = to.as_mut_ptr() as usize;
-            parallel_for(96, 8, &|begin, end| {
+            let begun = AtomicU64::new(0);
+            parallel_for(2 * PARTS, 2, &|begin, end| {
+                // On a busy machine the others need a moment.
+                begun.fetch_add(1, Ordering::Relaxed);
+                let since = Instant::now();
+                while begun.load(Ordering::Relaxed) < 2 && since.elapsed() < Duration::from_millis(20) {
+                    std::thread::yield_now();
+                }
                 for i in begin..end {
-                    // SAFETY: the vector has 96 elements, and no other part has this one.
+                    // SAFETY: the vector has so many elements, and no other part has this one.
                     unsafe { *(places as *mut u32).add(i) = from[i] + i as u32 };
                 }
             });
             assert!(to.iter().enumerate().all(|(i, &x)| x == round + i as u32));
-            if round % 100 == 0 {
+            if round % 20 == 0 {
                 // Long enough for workers to fall asleep.
                 std::thread::sleep(2 * SPIN);
             }

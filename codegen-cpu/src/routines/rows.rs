@@ -1,12 +1,15 @@
 //! Launches and matrix products over blocks of rows, with what is between them in scratch memory of the thread.
 
+use std::sync::Arc;
+
 use rjax_ir::{Result, bail, ensure};
 use rjax_kernel::kir::{Gemm, Module, Rows, Space, Stmt, View};
-use rjax_runtime::parallel_for;
+use rjax_runtime::{parallel_for, profile};
 
 use super::parallel::Code;
 use crate::gemm::scratch::with_scratch;
 use crate::gemm::{self, Kept};
+use crate::labels::Labels;
 
 /// How many groups of rows at least are shared among threads whole: the blocks of one use the same right operands, packed once.
 const WHOLE_GROUPS: usize = 8;
@@ -22,6 +25,8 @@ pub(crate) struct RowsTask {
     steps: Vec<Step>,
     /// Bytes of scratch.
     scratch: usize,
+    /// One for each step, in programs that are compiled to be observed.
+    labels: Vec<Arc<profile::Label>>,
 }
 
 enum Step {
@@ -40,10 +45,12 @@ enum Array {
 }
 
 impl RowsTask {
-    pub(crate) fn new(module: &Module, rows: &Rows) -> Result<RowsTask> {
+    pub(crate) fn new(module: &Module, rows: &Rows, labels: &Labels) -> Result<RowsTask> {
         let kernels = rows.body.iter().filter(|stmt| matches!(stmt, Stmt::Launch { .. })).count();
         ensure!(rows.block > 0, Malformed, "cpu: rows: blocks of no rows");
-        let mut task = RowsTask { rows: rows.rows, block: rows.block, group: rows.rows, steps: vec![], scratch: 0 };
+        let labels = rows.body.iter().filter_map(|stmt| labels.get(&(&raw const *stmt)).cloned()).collect();
+        let mut task =
+            RowsTask { rows: rows.rows, block: rows.block, group: rows.rows, steps: vec![], scratch: 0, labels };
         let mut next = kernels;
         let mut places: Vec<(usize, Array)> = Vec::new();
         let mut array = |view: &View, scratch: &mut usize| {
@@ -124,7 +131,9 @@ impl RowsTask {
             Array::Local(offset, row) => scratch.wrapping_add(offset).wrapping_sub(first * row),
         };
         let mut kernel = 0;
-        for (step, kept) in self.steps.iter().zip(kept) {
+        for (i, (step, kept)) in self.steps.iter().zip(kept).enumerate() {
+            let label = self.labels.get(i);
+            label.cloned().into_iter().for_each(profile::open);
             match step {
                 Step::Launch(each, arrays) => {
                     table.clear();
@@ -144,6 +153,7 @@ impl RowsTask {
                     unsafe { gemm::rows(gemm, end - first, lhs, rhs, out, kept.as_deref()) };
                 }
             }
+            label.into_iter().for_each(|_| profile::close());
         }
     }
 }

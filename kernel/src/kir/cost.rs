@@ -29,6 +29,13 @@ impl Kernel {
         estimate.block(&self.body, false)
     }
 
+    /// Arithmetic operations of the whole range: one for each element of an elementwise op, two for a fused multiply-add. An estimate where
+    /// loops and branches depend on values.
+    pub fn flops(&self) -> f64 {
+        let mut estimate = Estimate { kernel: self, constants: HashMap::new() };
+        estimate.operations(&self.body)
+    }
+
     /// Whether parts of the range must begin at multiples of a vector for every element to be computed by the same instructions
     /// however the range is split: the loop over the range is itself in vectors.
     pub fn is_flat(&self) -> bool {
@@ -54,9 +61,7 @@ impl Estimate<'_> {
         let pick = |costs: [f64; 2]| costs[vector as usize];
         match inst {
             Inst::Let { result, value } => {
-                if let Expr::Const(scalar) = value {
-                    self.constants.insert(*result, scalar.to_f64() as i64);
-                }
+                self.note(*result, value);
                 pick(self.expr(value))
             }
             Inst::Load { .. } | Inst::Store { .. } => pick(ACCESS),
@@ -69,6 +74,31 @@ impl Estimate<'_> {
             Inst::If(branch) => 1.0 + self.block(&branch.then, false).max(self.block(&branch.otherwise, false)),
             Inst::While(w) => UNKNOWN * (self.block(&w.condition, false) + self.block(&w.body, false)),
         }
+    }
+
+    fn note(&mut self, result: Reg, value: &Expr) {
+        if let Expr::Const(scalar) = value {
+            self.constants.insert(result, scalar.to_f64() as i64);
+        }
+    }
+
+    fn operations(&mut self, insts: &[Inst]) -> f64 {
+        let mut total = 0.0;
+        for inst in insts {
+            total += match inst {
+                Inst::Let { result, value } => {
+                    self.note(*result, value);
+                    operations(value)
+                }
+                Inst::Load { .. } | Inst::Store { .. } => 0.0,
+                Inst::Complex { .. } => 1.0,
+                Inst::Threefry { .. } => 2.0,
+                Inst::Loop(l) => self.trip(l) * self.operations(&l.body),
+                Inst::If(branch) => self.operations(&branch.then).max(self.operations(&branch.otherwise)),
+                Inst::While(w) => UNKNOWN * (self.operations(&w.condition) + self.operations(&w.body)),
+            };
+        }
+        total
     }
 
     fn trip(&self, l: &Loop) -> f64 {
@@ -107,6 +137,21 @@ impl Estimate<'_> {
             Expr::Unary(op, _) => unary(*op),
             Expr::Binary(op, ..) => binary(*op),
         }
+    }
+}
+
+fn operations(expr: &Expr) -> f64 {
+    match expr {
+        Expr::Const(_) | Expr::Index(_) | Expr::IndexDiv(..) | Expr::IndexRem(..) | Expr::Bitcast(_) => 0.0,
+        Expr::Compare(..)
+        | Expr::Select { .. }
+        | Expr::Convert(_)
+        | Expr::ReducePrecision { .. }
+        | Expr::RegularizedIncompleteBeta(_)
+        | Expr::Rarely { .. }
+        | Expr::Unary(..)
+        | Expr::Binary(..) => 1.0,
+        Expr::Fma(_) => 2.0,
     }
 }
 

@@ -1,13 +1,13 @@
 //! A program made ready to run.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rjax_codegen_cpu::{Input, ResultPlace};
 use rjax_codegen_tpu::Options as ExportOptions;
 use rjax_ir::{Aval, Interpreter, Program, Result};
 use rjax_rewrite::{Options, Report, Tier};
 use rjax_runtime::pjrt::{self, PjrtDevice};
-use rjax_runtime::{Buffer, timed};
+use rjax_runtime::{Buffer, profile, timed};
 use rjax_stablehlo::bytecode::{self, Version};
 use smallvec::SmallVec;
 
@@ -27,9 +27,20 @@ pub(crate) fn simplified(program: &Program, tier: Tier) -> Result<(Program, Repo
 
 #[derive(Debug)]
 pub(crate) enum Executable {
-    Cpu(rjax_codegen_cpu::Executable),
+    Cpu(Box<Generated>),
     Interp(Program),
     Pjrt(Plugged),
+}
+
+/// Machine code of this processor.
+#[derive(Debug)]
+pub(crate) struct Generated {
+    executable: rjax_codegen_cpu::Executable,
+    /// What it was generated from, in case that somebody wants a profile.
+    program: Program,
+    options: rjax_kernel::Options,
+    /// The same with calls that are noted step by step.
+    observed: OnceLock<rjax_codegen_cpu::Executable>,
 }
 
 /// A program compiled by a plugin.
@@ -61,7 +72,9 @@ impl Executable {
     pub fn generate(program: &Program, donated: &[bool]) -> Result<Executable> {
         let options = rjax_kernel::Options { donate: donated.to_vec(), ..rjax_kernel::Options::default() };
         let module = timed("plan", || rjax_kernel::plan(program, &options))?;
-        Ok(Executable::Cpu(rjax_codegen_cpu::compile(&module, &rjax_codegen_cpu::Options::default())?))
+        let executable = rjax_codegen_cpu::compile(&module, &rjax_codegen_cpu::Options::default())?;
+        let (program, observed) = (program.clone(), OnceLock::new());
+        Ok(Executable::Cpu(Box::new(Generated { executable, program, options, observed })))
     }
 
     /// A plugin's executable for a program as it stands.
@@ -78,7 +91,7 @@ impl Executable {
     /// Runs the program. Inputs that nobody else holds may be written over, where the program does that.
     pub fn run(&self, inputs: Values) -> Result<Values> {
         match self {
-            Executable::Cpu(executable) => run_on_cpu(executable, inputs),
+            Executable::Cpu(generated) => run_on_cpu(generated.current()?, inputs),
             Executable::Interp(program) => {
                 let inputs = inputs.iter().map(Value::to_tensor).collect::<Result<Vec<_>>>()?;
                 let outputs = Interpreter::new(&mut |text| println!("{text}")).eval(program, &inputs)?;
@@ -86,6 +99,22 @@ impl Executable {
             }
             Executable::Pjrt(plugged) => plugged.run(inputs),
         }
+    }
+}
+
+impl Generated {
+    /// The code for a call now: the one whose calls are noted while somebody records. It is generated when it is wanted first.
+    fn current(&self) -> Result<&rjax_codegen_cpu::Executable> {
+        if !profile::recording() {
+            return Ok(&self.executable);
+        }
+        if let Some(observed) = self.observed.get() {
+            return Ok(observed);
+        }
+        let module = rjax_kernel::plan(&self.program, &self.options)?;
+        let origins = rjax_kernel::origins(&self.program, &self.options)?;
+        let observed = rjax_codegen_cpu::compile_observed(&module, &origins, &rjax_codegen_cpu::Options::default())?;
+        Ok(self.observed.get_or_init(|| observed))
     }
 }
 
