@@ -12,8 +12,8 @@ use rjax_runtime::parallel_for;
 use super::digits::Shared;
 use crate::target::{Level, level};
 
-/// Ranges of more entries are shared among threads.
-const PART: usize = 1 << 16;
+/// Ranges of more entries are divided before threads share them: there should be many, for threads leave few to the one that calls.
+const PART: usize = 1 << 13;
 /// Vectors of a range that is sorted in registers.
 const FEW: usize = 4;
 /// Entries among which a pivot is the middle one.
