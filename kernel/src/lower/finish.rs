@@ -3,6 +3,7 @@
 mod blocks;
 mod columns;
 mod copies;
+mod feed;
 mod flatten;
 mod merge;
 mod rows;
@@ -26,6 +27,7 @@ pub(super) fn finish(kernel: &mut Kernel) {
     split::split_loops(&mut body, kernel);
     remove_dead(&mut body, &mut HashSet::new());
     block_sums(&mut body, kernel);
+    feed::feed_reductions(&mut body, kernel);
     mark(&mut body);
     kernel.body = body;
     renumber(kernel);
@@ -38,6 +40,7 @@ pub(crate) fn tidy(kernel: &mut Kernel) {
     if let Some(Inst::Loop(rows)) = body.last_mut() {
         copies::share(&mut rows.body, kernel);
         merge::merge_reductions(&mut rows.body, kernel);
+        feed::feed_reductions(&mut rows.body, kernel);
     }
     remove_dead(&mut body, &mut HashSet::new());
     mark(&mut body);
