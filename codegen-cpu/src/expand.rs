@@ -159,10 +159,12 @@ impl Expander<'_> {
             | Expr::IndexDiv(..)
             | Expr::IndexRem(..)
             | Expr::Fma(_)
+            | Expr::Scale(..)
             | Expr::Rarely { .. }
             | Expr::Compare(..)
             | Expr::Select { .. }
             | Expr::Convert(_)
+            | Expr::Truncate(_)
             | Expr::Bitcast(_)
             | Expr::ReducePrecision { .. }
             | Expr::RegularizedIncompleteBeta(_) => None,
@@ -178,10 +180,12 @@ impl Expander<'_> {
             | Expr::IndexDiv(..)
             | Expr::IndexRem(..)
             | Expr::Fma(_)
+            | Expr::Scale(..)
             | Expr::Rarely { .. }
             | Expr::Compare(..)
             | Expr::Select { .. }
             | Expr::Convert(_)
+            | Expr::Truncate(_)
             | Expr::Bitcast(_)
             | Expr::ReducePrecision { .. }
             | Expr::RegularizedIncompleteBeta(_) => false,
@@ -220,10 +224,12 @@ impl Expander<'_> {
             | Expr::IndexDiv(..)
             | Expr::IndexRem(..)
             | Expr::Fma(_)
+            | Expr::Scale(..)
             | Expr::Rarely { .. }
             | Expr::Compare(..)
             | Expr::Select { .. }
             | Expr::Convert(_)
+            | Expr::Truncate(_)
             | Expr::Bitcast(_)
             | Expr::ReducePrecision { .. }
             | Expr::RegularizedIncompleteBeta(_) => unreachable!("not taken apart"),

@@ -104,12 +104,14 @@ fn check_insts(kernel: &Kernel, insts: &[Inst]) -> Result<()> {
                 Expr::Const(_)
                 | Expr::Index(_)
                 | Expr::Fma(_)
+                | Expr::Scale(..)
                 | Expr::Rarely { .. }
                 | Expr::IndexDiv(..)
                 | Expr::IndexRem(..)
                 | Expr::Compare(..)
                 | Expr::Select { .. }
                 | Expr::Convert(_)
+                | Expr::Truncate(_)
                 | Expr::Bitcast(_)
                 | Expr::ReducePrecision { .. }
                 | Expr::RegularizedIncompleteBeta(_) => {}
@@ -261,6 +263,10 @@ impl Emitter<'_, '_, '_> {
                 let [x, y, z] = operands.map(|r| self.value(r));
                 self.ops.builder.ins().fma(x, y, z)
             }
+            Expr::Scale(x, n) => {
+                let (x, n) = (self.value(*x), self.value(*n));
+                self.ops.scale(to, x, n)
+            }
             Expr::Rarely { condition, op, operand, otherwise } => {
                 let [condition, x, otherwise] = [condition, operand, otherwise].map(|&r| self.value(r));
                 self.ops.rarely(condition, *op, to, x, otherwise)
@@ -273,7 +279,7 @@ impl Emitter<'_, '_, '_> {
                 let (condition, x, y) = (self.value(*condition), self.value(*on_true), self.value(*on_false));
                 self.ops.select(condition, x, y)
             }
-            Expr::Convert(x) => {
+            Expr::Convert(x) | Expr::Truncate(x) => {
                 let (from, x) = (self.dtype(*x), self.value(*x));
                 self.ops.convert(from, to, x)
             }

@@ -553,6 +553,9 @@ pub enum Expr {
     Binary(Binary, Reg, Reg),
     /// `x * y + z`, rounded once, in `f32` or `f64`.
     Fma([Reg; 3]),
+    /// `x 2^n`, rounded once, in `f32` or `f64`: of an x whose magnitude is between 1/4 and 4, and a float n that is an integer of less than
+    /// 1.5 times the range of exponents, so that the result may be infinite, subnormal or 0. NaN where either is.
+    Scale(Reg, Reg),
     /// `condition ? op(operand) : otherwise` in `f32` or `f64`, where the condition is hardly ever true: a generator may branch around the op.
     Rarely {
         /// A `bool` register.
@@ -577,6 +580,8 @@ pub enum Expr {
     },
     /// `convert_element_type` to the result's dtype.
     Convert(Reg),
+    /// An `f64` without its fraction, as an integer of up to 32 bits that holds it.
+    Truncate(Reg),
     /// The same bits as the result's dtype, of the same width.
     Bitcast(Reg),
     /// `reduce_precision`.

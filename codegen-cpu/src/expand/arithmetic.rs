@@ -86,6 +86,11 @@ impl Math<'_> {
         self.define(self.float, Expr::Fma([x, y, z]))
     }
 
+    /// `x 2^n`; see [`Expr::Scale`].
+    pub(super) fn scale(&mut self, x: Reg, n: Reg) -> Reg {
+        self.define(self.float, Expr::Scale(x, n))
+    }
+
     pub(super) fn neg(&mut self, x: Reg) -> Reg {
         self.define(self.float, Expr::Unary(Unary::Neg, x))
     }

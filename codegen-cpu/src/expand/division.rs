@@ -1,8 +1,8 @@
 //! Division of integers of up to 32 bits, in loops that become vectors: no processor has it for vectors.
 //!
 //! Both operands are exact in `f64`, and so is the whole part of their rounded quotient: a quotient that is no integer is further than
-//! `1 / divisor` from one, which is more than its rounding. By a constant it is a product: half a unit beyond `x`, no quotient is
-//! nearer than `1 / (2 divisor)` to an integer, so the reciprocal may be rounded as well.
+//! `1 / divisor` from one, which is more than its rounding. By a constant it is a product with a reciprocal that is too large by at least as much
+//! as the product may be rounded down, and by far too little to reach the next integer.
 
 use rjax_ir::{Binary, Compare, DType, Scalar};
 use rjax_kernel::kir::{Expr, Reg};
@@ -35,15 +35,9 @@ impl Math<'_> {
     }
 
     fn constant_quotient(&mut self, dtype: DType, x: Reg, divisor: f64) -> Reg {
-        let (x, mut half) = (self.convert(self.float, x), self.c(0.5));
-        if dtype.is_signed_integer() {
-            let (zero, below) = (self.c(0.0), self.c(-0.5));
-            let negative = self.lt(x, zero);
-            half = self.select(negative, below, half);
-        }
-        let (beyond, reciprocal) = (self.add(x, half), self.c(1.0 / divisor));
-        let quotient = self.mul(beyond, reciprocal);
-        self.convert(dtype, quotient)
+        let (x, reciprocal) = (self.convert(self.float, x), self.c((1.0 + 2f64.powi(-50)) / divisor));
+        let quotient = self.mul(x, reciprocal);
+        self.define(dtype, Expr::Truncate(quotient))
     }
 
     fn quotient(&mut self, dtype: DType, x: Reg, y: Reg) -> Reg {

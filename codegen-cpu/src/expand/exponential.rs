@@ -10,27 +10,9 @@ use super::arithmetic::Math;
 const LN2_F32: [f64; 2] = [0.693_147_182_464_599_6, -1.904_654_299_957_767_9e-9];
 const LN2_F64: [f64; 2] = [0.693_147_180_559_945_3, 2.319_046_813_846_299_6e-17];
 
-/// (e^r - 1 - r) / r² for |r| <= ln 2.
-const EXP_F32: &[f64] = &[0.5000003454, 0.1666661421, 0.04166127848, 0.008336101915, 0.001410427129, 0.0001961139407];
-const EXP_F64: &[f64] = &[
-    0.49999999999999998679,
-    0.16666666666666653231,
-    0.041666666666667262782,
-    0.0083333333333378372961,
-    0.0013888888888804668737,
-    0.00019841269835887789549,
-    0.000024801587354470049647,
-    2.7557322289690402421e-6,
-    2.7557302993684772748e-7,
-    2.5051206301386652244e-8,
-    2.0879051354759378216e-9,
-    1.6191394614477365781e-10,
-    1.1378303396090393393e-11,
-];
-
 /// (e^r - 1 - r) / r² for |r| <= ln 2 / 2.
-const EXPM1_F32: &[f64] = &[0.500000006, 0.1666654432, 0.04166628752, 0.008366454768, 0.001394613749];
-const EXPM1_F64: &[f64] = &[
+const EXP_F32: &[f64] = &[0.500000006, 0.1666654432, 0.04166628752, 0.008366454768, 0.001394613749];
+const EXP_F64: &[f64] = &[
     0.49999999999999999987,
     0.16666666666666676156,
     0.041666666666666699883,
@@ -65,45 +47,46 @@ const EXP2_F64: &[f64] = &[
 ];
 
 impl Math<'_> {
-    /// `e^x = p * s * s`, where s is a power of two. In two factors it is exact beyond the range of exponents on both sides.
-    pub(super) fn exp_parts(&mut self, x: Reg) -> (Reg, Reg) {
+    /// `e^x = p 2^n`.
+    fn exp_parts(&mut self, x: Reg) -> (Reg, Reg) {
         self.exp_parts_of_sum(x, None)
     }
 
-    /// [`Math::exp_parts`] of `x + low`, which x alone is to within a few units in the last place.
-    pub(super) fn exp_parts_of_sum(&mut self, x: Reg, low: Option<Reg>) -> (Reg, Reg) {
+    fn exp_parts_of_sum(&mut self, x: Reg, low: Option<Reg>) -> (Reg, Reg) {
         let x = self.at_most(x, self.either(90.0, 715.0));
         let x = self.at_least(x, self.either(-105.0, -750.0));
-        let (m, bits) = self.rounded_product(x, 0.5 * LOG2_E);
-        let s = self.power_of_two(bits);
+        let (n, _) = self.rounded_product(x, LOG2_E);
         let mut r = x;
         for part in self.either(LN2_F32, LN2_F64) {
-            let part = self.c(-2.0 * part);
-            r = self.fma(m, part, r);
+            let part = self.c(-part);
+            r = self.fma(n, part, r);
         }
         if let Some(low) = low {
             r = self.add(r, low);
         }
         let q = self.polynomial(r, self.either(EXP_F32, EXP_F64));
-        let square = self.mul(r, r);
-        let p = self.fma(q, square, r);
         let one = self.c(1.0);
-        (self.add(p, one), s)
+        let slope = self.fma(q, r, one);
+        (self.fma(slope, r, one), n)
     }
 
     pub(super) fn exp(&mut self, x: Reg) -> Reg {
-        let (p, s) = self.exp_parts(x);
-        let half = self.mul(p, s);
-        self.mul(half, s)
+        let (p, n) = self.exp_parts(x);
+        self.scale(p, n)
+    }
+
+    /// The exponential of `x + low`, which x alone is to within a few units in the last place.
+    pub(super) fn exp_of_sum(&mut self, x: Reg, low: Reg) -> Reg {
+        let (p, n) = self.exp_parts_of_sum(x, Some(low));
+        self.scale(p, n)
     }
 
     /// `e^x / 2`, infinite only where that is.
     pub(super) fn half_exp(&mut self, x: Reg) -> Reg {
-        let (p, s) = self.exp_parts(x);
-        let half = self.c(0.5);
-        let p = self.mul(p, half);
-        let once = self.mul(p, s);
-        self.mul(once, s)
+        let (p, n) = self.exp_parts(x);
+        let minus_one = self.c(-1.0);
+        let n = self.add(n, minus_one);
+        self.scale(p, n)
     }
 
     pub(super) fn exp2(&mut self, x: Reg) -> Reg {
@@ -133,7 +116,7 @@ impl Math<'_> {
             let part = self.c(-part);
             r = self.fma(n, part, r);
         }
-        let q = self.polynomial(r, self.either(EXPM1_F32, EXPM1_F64));
+        let q = self.polynomial(r, self.either(EXP_F32, EXP_F64));
         let square = self.mul(r, r);
         let p = self.fma(q, square, r);
         let (half, zero) = (self.c(0.5), self.c(0.0));

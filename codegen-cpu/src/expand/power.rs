@@ -167,8 +167,6 @@ impl Math<'_> {
         let (above, below) = (self.lt(least, x.high), self.lt(x.high, greatest));
         let low = self.select(above, x.low, zero);
         let low = self.select(below, low, zero);
-        let (p, s) = self.exp_parts_of_sum(x.high, Some(low));
-        let half = self.mul(p, s);
-        self.mul(half, s)
+        self.exp_of_sum(x.high, low)
     }
 }

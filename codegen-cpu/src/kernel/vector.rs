@@ -155,9 +155,11 @@ impl Emitter<'_, '_, '_> {
                     }
             }
             Expr::Compare(_, x, _) => holds(*x),
-            Expr::Fma(_) | Expr::Rarely { .. } => true,
+            Expr::Fma(_) | Expr::Scale(..) | Expr::Rarely { .. } => true,
             Expr::Select { on_true, .. } => holds(*on_true),
-            Expr::Convert(x) => holds(*x) && Ops::converts_lanes(lanes, self.dtype(*x), self.dtype(result)),
+            Expr::Convert(x) | Expr::Truncate(x) => {
+                holds(*x) && Ops::converts_lanes(lanes, self.dtype(*x), self.dtype(result))
+            }
             Expr::Bitcast(x) => holds(*x),
             Expr::ReducePrecision { .. } | Expr::RegularizedIncompleteBeta(_) => false,
         }
@@ -410,6 +412,10 @@ impl Emitter<'_, '_, '_> {
                 let [x, y, z] = operands.map(|r| self.vector(iteration, r));
                 self.ops.builder.ins().fma(x, y, z)
             }
+            Expr::Scale(x, n) => {
+                let (x, n) = (self.vector(iteration, *x), self.vector(iteration, *n));
+                self.ops.scale(to, x, n)
+            }
             Expr::Rarely { condition, op, operand, otherwise } => {
                 let [condition, x, otherwise] = [condition, operand, otherwise].map(|&r| self.vector(iteration, r));
                 self.ops.rarely(condition, *op, to, x, otherwise)
@@ -424,7 +430,7 @@ impl Emitter<'_, '_, '_> {
                 let (x, y) = (self.vector(iteration, *on_true), self.vector(iteration, *on_false));
                 self.ops.select(condition, x, y)
             }
-            Expr::Convert(x) => {
+            Expr::Convert(x) | Expr::Truncate(x) => {
                 let (from, x) = (self.dtype(*x), self.vector(iteration, *x));
                 self.ops.convert(from, to, x)
             }

@@ -172,6 +172,7 @@ impl Frame<'_> {
                 scalar::binary(*op, self.dtype(*x), self.get(*x), self.get(*y))
             }
             Expr::Fma(operands) => scalar::fma(dtype, operands.map(|r| self.get(r))),
+            Expr::Scale(x, n) => scalar::scale(dtype, self.get(*x), self.get(*n)),
             Expr::Rarely { condition, op, operand, otherwise } => {
                 if self.get(*condition) != 0 {
                     scalar::unary(*op, dtype, self.get(*operand))
@@ -187,6 +188,7 @@ impl Frame<'_> {
                 self.get(if self.get(*condition) != 0 { *on_true } else { *on_false })
             }
             Expr::Convert(x) => scalar::convert(self.dtype(*x), dtype, self.get(*x)),
+            Expr::Truncate(x) => scalar::convert(self.dtype(*x), dtype, self.get(*x)),
             Expr::Bitcast(x) => {
                 assert_eq!(self.dtype(*x).bits(), dtype.bits(), "a bitcast to another width");
                 self.get(*x)

@@ -33,6 +33,17 @@ pub(super) fn fma(dtype: DType, [x, y, z]: [u64; 3]) -> u64 {
     put(get::<f32>(x).mul_add(get(y), get(z)))
 }
 
+/// In two factors, of which the first product is exact.
+pub(super) fn scale(dtype: DType, x: u64, n: u64) -> u64 {
+    if dtype == DType::F64 {
+        let (n, half) = (get::<f64>(n), (get::<f64>(n) / 2.0).floor());
+        return put(get::<f64>(x) * half.exp2() * (n - half).exp2());
+    }
+    assert_eq!(dtype, DType::F32, "scale of {dtype}");
+    let (n, half) = (get::<f32>(n), (get::<f32>(n) / 2.0).floor());
+    put(get::<f32>(x) * half.exp2() * (n - half).exp2())
+}
+
 pub(super) fn compare(op: Compare, dtype: DType, x: u64, y: u64) -> u64 {
     with_element!(dtype, T => math::compare::<T>(op, get(x), get(y))) as u64
 }

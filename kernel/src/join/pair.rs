@@ -399,10 +399,12 @@ impl Bounds {
                 | Expr::Unary(..)
                 | Expr::Binary(..)
                 | Expr::Fma(_)
+                | Expr::Scale(..)
                 | Expr::Rarely { .. }
                 | Expr::Compare(..)
                 | Expr::Select { .. }
                 | Expr::Convert(_)
+                | Expr::Truncate(_)
                 | Expr::Bitcast(_)
                 | Expr::ReducePrecision { .. }
                 | Expr::RegularizedIncompleteBeta(_) => None,

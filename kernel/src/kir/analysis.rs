@@ -184,9 +184,10 @@ impl Expr {
             | Expr::IndexRem(x, _)
             | Expr::Unary(_, x)
             | Expr::Convert(x)
+            | Expr::Truncate(x)
             | Expr::Bitcast(x)
             | Expr::ReducePrecision { operand: x, .. } => visit(*x),
-            Expr::Binary(_, x, y) | Expr::Compare(_, x, y) => {
+            Expr::Binary(_, x, y) | Expr::Scale(x, y) | Expr::Compare(_, x, y) => {
                 visit(*x);
                 visit(*y);
             }
@@ -210,9 +211,10 @@ impl Expr {
             | Expr::IndexRem(x, _)
             | Expr::Unary(_, x)
             | Expr::Convert(x)
+            | Expr::Truncate(x)
             | Expr::Bitcast(x)
             | Expr::ReducePrecision { operand: x, .. } => change(x),
-            Expr::Binary(_, x, y) | Expr::Compare(_, x, y) => {
+            Expr::Binary(_, x, y) | Expr::Scale(x, y) | Expr::Compare(_, x, y) => {
                 change(x);
                 change(y);
             }

@@ -130,6 +130,8 @@ impl Estimate<'_> {
             | Expr::Select { .. }
             | Expr::Bitcast(_)
             | Expr::Fma(_)
+            | Expr::Scale(..)
+            | Expr::Truncate(_)
             | Expr::Rarely { .. } => SIMPLE,
             Expr::Convert(_) | Expr::IndexDiv(..) | Expr::IndexRem(..) => SLOW,
             Expr::ReducePrecision { .. } => FUNCTION,
@@ -146,6 +148,8 @@ fn operations(expr: &Expr) -> f64 {
         Expr::Compare(..)
         | Expr::Select { .. }
         | Expr::Convert(_)
+        | Expr::Scale(..)
+        | Expr::Truncate(_)
         | Expr::ReducePrecision { .. }
         | Expr::RegularizedIncompleteBeta(_)
         | Expr::Rarely { .. }

@@ -135,6 +135,7 @@ impl Display for Expr {
             Expr::IndexRem(x, divisor) => write!(f, "index_rem {x}, {divisor}"),
             Expr::Unary(op, x) => write!(f, "{} {x}", op.name()),
             Expr::Binary(op, x, y) => write!(f, "{} {x}, {y}", op.name()),
+            Expr::Scale(x, n) => write!(f, "scale {x}, {n}"),
             Expr::Fma([x, y, z]) => write!(f, "fma {x}, {y}, {z}"),
             Expr::Rarely { condition, op, operand, otherwise } => {
                 write!(f, "rarely {condition}, {} {operand}, {otherwise}", op.name())
@@ -142,6 +143,7 @@ impl Display for Expr {
             Expr::Compare(op, x, y) => write!(f, "{} {x}, {y}", op.name()),
             Expr::Select { condition, on_true, on_false } => write!(f, "select {condition}, {on_true}, {on_false}"),
             Expr::Convert(x) => write!(f, "convert {x}"),
+            Expr::Truncate(x) => write!(f, "truncate {x}"),
             Expr::Bitcast(x) => write!(f, "bitcast {x}"),
             Expr::ReducePrecision { operand, exponent_bits, mantissa_bits } => {
                 write!(f, "reduce_precision[{exponent_bits},{mantissa_bits}] {operand}")

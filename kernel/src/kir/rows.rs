@@ -137,10 +137,12 @@ impl Walk<'_> {
             | Expr::Unary(..)
             | Expr::Binary(..)
             | Expr::Fma(_)
+            | Expr::Scale(..)
             | Expr::Rarely { .. }
             | Expr::Compare(..)
             | Expr::Select { .. }
             | Expr::Convert(_)
+            | Expr::Truncate(_)
             | Expr::Bitcast(_)
             | Expr::ReducePrecision { .. }
             | Expr::RegularizedIncompleteBeta(_) => None,

@@ -331,6 +331,10 @@ pub(super) mod avx512 {
     pub(in super::super) const fn range(double: bool) -> Opcode {
         Opcode::lanes(double, ["vrangeps", "vrangepd"], 3, 1, 0x50, Form::Three)
     }
+    /// `x 2^n` for an integer n in a float.
+    pub(in super::super) const fn scale(double: bool) -> Opcode {
+        Opcode::lanes(double, ["vscalefps", "vscalefpd"], 2, 1, 0x2c, Form::Three)
+    }
     pub(in super::super) const fn keep(double: bool) -> Opcode {
         Opcode { form: Form::Keep, ..super::load(double) }
     }

@@ -534,9 +534,11 @@ fn is_costly(inst: &Inst) -> bool {
             | Expr::IndexDiv(..)
             | Expr::IndexRem(..)
             | Expr::Fma(_)
+            | Expr::Scale(..)
             | Expr::Compare(..)
             | Expr::Select { .. }
             | Expr::Convert(_)
+            | Expr::Truncate(_)
             | Expr::Bitcast(_) => false,
         },
         Inst::Threefry { .. } => true,

@@ -161,8 +161,10 @@ fn specialise(l: &Loop, variable: Reg, kernel: &mut Kernel, condition: impl Fn(R
                 | Expr::Unary(..)
                 | Expr::Binary(..)
                 | Expr::Fma(_)
+                | Expr::Scale(..)
                 | Expr::Rarely { .. }
                 | Expr::Convert(_)
+                | Expr::Truncate(_)
                 | Expr::Bitcast(_)
                 | Expr::ReducePrecision { .. }
                 | Expr::RegularizedIncompleteBeta(_) => Fate::Stays,

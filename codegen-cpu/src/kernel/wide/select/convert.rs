@@ -129,6 +129,17 @@ impl Selector<'_, '_> {
         Some(self.select(to, number, result, zero))
     }
 
+    /// A float without its fraction, in the range of an integer of up to 32 bits.
+    pub(super) fn truncate(&mut self, from: DType, to: DType, x: Source) -> Option<Source> {
+        match self.wide {
+            Wide::Avx512 if self.holds(from) && self.holds(to) => {
+                let signed = to.is_signed_integer() || to.size() < 4;
+                Some(self.one(avx512::to_32(self.is_double(from), signed), x))
+            }
+            Wide::Avx512 | Wide::Avx2 => self.convert(from, to, x),
+        }
+    }
+
     fn integer_to_integer(&mut self, from: DType, to: DType, x: Source) -> Source {
         match (self.is_double(from), self.is_double(to)) {
             (false, true) => self.one(avx512::widen_32(from.is_signed_integer()), x),

@@ -89,6 +89,11 @@ impl Selector<'_, '_> {
                 let x = self.source(*x)?;
                 self.convert(from, to, x)?
             }
+            Expr::Truncate(x) => {
+                let from = self.dtype(*x);
+                let x = self.source(*x)?;
+                self.truncate(from, to, x)?
+            }
             Expr::Bitcast(x) => {
                 let from = self.dtype(*x);
                 if !self.holds(from) || !self.holds(to) || from.size() != to.size() || from.size() < 4 {
@@ -127,6 +132,10 @@ impl Selector<'_, '_> {
             Expr::Fma([x, y, z]) => {
                 let (x, y, z) = (self.source(*x)?, self.source(*y)?, self.source(*z)?);
                 self.put(opcode::fused(self.is_double(to)), [x, y, z], None)
+            }
+            Expr::Scale(x, n) => {
+                let (x, n) = (self.source(*x)?, self.source(*n)?);
+                self.scale(self.is_double(to), x, n)
             }
             Expr::Compare(op, x, y) => {
                 let dtype = self.dtype(*x);

@@ -59,6 +59,24 @@ impl Selector<'_, '_> {
         }
     }
 
+    /// `x 2^n`, where [`Expr::Scale`](rjax_kernel::kir::Expr::Scale) allows it.
+    pub(super) fn scale(&mut self, double: bool, x: Source, n: Source) -> Source {
+        if self.wide == Wide::Avx512 {
+            return self.two(avx512::scale(double), x, n);
+        }
+        // As `Ops::scale`.
+        let mantissa = if double { 52 } else { 23 };
+        let magic = self.float(double, 1.5 * 2f64.powi(mantissa));
+        let one = self.float(double, 1.0);
+        let bits = self.two(opcode::add(double), n, magic);
+        let half = self.shifted(opcode::shift_right(double), bits, 1);
+        let rest = self.two(opcode::integer_sub(double), bits, half);
+        let [half, rest] = [half, rest].map(|n| self.shifted(opcode::shift_left(double), n, mantissa as u64));
+        let [half, rest] = [half, rest].map(|n| self.two(opcode::integer_add(double), n, one));
+        let once = self.two(opcode::mul(double), x, half);
+        self.two(opcode::mul(double), once, rest)
+    }
+
     pub(super) fn unary(&mut self, op: Unary, dtype: DType, x: Source) -> Option<Source> {
         if !self.holds(dtype) {
             return None;
