@@ -10,6 +10,7 @@ use cranelift_frontend::FunctionBuilder;
 use rjax_ir::{Binary, DType, Result, Scalar, ensure};
 use rjax_kernel::kir::{Carry, Class, ComplexOp, Expr, Index, Inst, Kernel, Loop, Order, ParamId, Reg, WhileLoop};
 
+use self::wide::Rows;
 pub(crate) use self::wide::WideLoop;
 use crate::callees::Callees;
 use crate::ops::{Lanes, Ops};
@@ -60,6 +61,7 @@ pub(crate) fn emit(
         depths: vec![0; kernel.registers.len()],
         depth: 0,
         nowhere: None,
+        rows: None,
         wide: Vec::new(),
     };
     emitter.define(kernel.range.begin, parameters[1]);
@@ -139,6 +141,8 @@ struct Emitter<'a, 'b, 'f> {
     depth: u32,
     /// Memory that loads read where their mask is false.
     nowhere: Option<StackSlot>,
+    /// The loop around, if it is one of one iteration at a time.
+    rows: Option<Rows>,
     /// Loops that became functions, which the kernel calls by their positions.
     wide: Vec<WideLoop>,
 }
@@ -436,7 +440,9 @@ impl Emitter<'_, '_, '_> {
         self.depth += 1;
         self.define(l.variable, variable);
         self.define_carried(body, 1, &l.carried);
+        let around = self.rows.replace(Rows::new(l.variable));
         self.insts(&l.body)?;
+        self.rows = around;
         let nexts: Vec<Value> = l.carried.iter().map(|c| self.value(c.next)).collect();
         let following = self.ops.builder.ins().iadd_imm_s(variable, 1);
         let runs = self.ops.builder.ins().icmp(IntCC::SignedLessThan, following, end);

@@ -16,6 +16,7 @@ mod code;
 mod encode;
 mod memory;
 mod opcode;
+mod rows;
 mod select;
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
@@ -28,6 +29,7 @@ use self::allocate::{BASES, FREE_BASES, Frame, Pass, TAIL, mask_number, partial_
 use self::code::Code;
 use self::encode::{Assembler, EQUAL, GREATER, LESS_OR_EQUAL, Label, NOT_EQUAL, Operand, R11, RAX, RCX, RDI, RSP};
 use self::opcode::{MOVE, MOVE_TO, avx2, avx512};
+pub(super) use self::rows::Rows;
 use self::select::{Invariant, Part, Range, Selection, TAIL_MASKS, select};
 use super::Emitter;
 use super::vector::reduction;
@@ -65,7 +67,9 @@ impl Emitter<'_, '_, '_> {
         let selected = [false, true]
             .into_iter()
             .find_map(|double| select((self.kernel, self.memory), l, &self.constants, wide, double));
-        let Some(selection) = selected else { return Ok(false) };
+        let Some(mut selection) = selected else { return Ok(false) };
+        let ahead = self.next_rows(l, trip, &selection.streams);
+        selection.fetch_ahead(&ahead);
         let after = self.ops.builder.create_block();
         for carry in &l.carried {
             let register = self.ops.register(self.dtype(carry.register));

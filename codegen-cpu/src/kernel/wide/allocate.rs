@@ -327,6 +327,7 @@ impl State<'_, '_> {
                 self.vector(op, sources, immediate, Some((self.pass.partials[partial], mask)));
             }
             Code::Load { op, result, place, mask } => self.load(op, result, place, mask),
+            Code::Prefetch { place } => self.prefetch(place),
             Code::Store { op, value, place, immediate, mask } => self.store(op, value, place, immediate, mask),
             Code::Gather { op, result, place, index, scale, mask } => {
                 self.gather(op, result, place, (index, scale), mask);

@@ -62,6 +62,8 @@ pub(super) enum Code {
     Load { op: Opcode, result: Value, place: Place, mask: Source },
     /// The value's low bytes to a place.
     Store { op: Opcode, value: Source, place: Place, immediate: Option<u8>, mask: Source },
+    /// Asks for the memory of a place, which need not be the program's.
+    Prefetch { place: Place },
     /// The elements at a place plus `scale` bytes times the index in each lane; 0 in other lanes.
     Gather { op: Opcode, result: Value, place: Place, index: Source, scale: u8, mask: Source },
     /// The lanes to a place plus `scale` bytes times the index in each lane.
@@ -91,7 +93,7 @@ impl Code {
             Code::Store { value, mask, .. } => [value, mask, Source::None, Source::None],
             Code::Gather { index, mask, .. } => [index, mask, Source::None, Source::None],
             Code::Scatter { value, index, mask, .. } => [value, index, mask, Source::None],
-            Code::Ramp { .. } => [Source::None; 4],
+            Code::Prefetch { .. } | Code::Ramp { .. } => [Source::None; 4],
             Code::Rarely { condition, operands: [x, y], otherwise, .. } => [condition, x, y, otherwise],
         }
     }
@@ -103,7 +105,7 @@ impl Code {
             | Code::Gather { result, .. }
             | Code::Ramp { result, .. }
             | Code::Rarely { result, .. } => Some(*result),
-            Code::Accumulate { .. } | Code::Store { .. } | Code::Scatter { .. } => None,
+            Code::Accumulate { .. } | Code::Prefetch { .. } | Code::Store { .. } | Code::Scatter { .. } => None,
         }
     }
 }

@@ -310,6 +310,13 @@ impl Assembler {
         }
     }
 
+    /// Brings the memory of an operand, wherever it is, into the first level of cache.
+    pub(super) fn prefetch(&mut self, operand: Operand) {
+        self.code.extend([0x40 | (Assembler::base_of(operand) >> 3), 0x0f, 0x18]);
+        self.operands(1, operand, 0);
+        self.line(format_args!("prefetcht0 {}", Shown(operand, "")));
+    }
+
     pub(super) fn bytes(&mut self, name: &str, bytes: &[u8]) {
         self.code.extend(bytes);
         self.line(format_args!("{name}"));

@@ -29,6 +29,11 @@ impl State<'_, '_> {
         self.put(result, register);
     }
 
+    pub(super) fn prefetch(&mut self, place: Place) {
+        let operand = self.element(place);
+        self.asm().prefetch(operand);
+    }
+
     pub(super) fn store(&mut self, op: Opcode, value: Source, place: Place, immediate: Option<u8>, mask: Source) {
         let mut held = Held::default();
         let register = self.register(value, &mut held);

@@ -20,7 +20,7 @@ use rjax_ir::{Compare, DType, Scalar};
 use rjax_kernel::kir::{Access, Expr, Index, Inst, Kernel, Loop, ParamId, Reg};
 
 pub(super) use self::division::{Part, Range};
-use super::code::{Code, Source, Value, interleaved, pressure};
+use super::code::{Code, Place, Source, Value, interleaved, pressure};
 use super::opcode::{self, Form, Opcode};
 use crate::kernel::Memory;
 use crate::kernel::vector::{identity, reduction};
@@ -78,6 +78,26 @@ pub(super) struct Selection<'l> {
 pub(super) const TAIL_MASKS: usize = 0;
 
 impl Selection<'_> {
+    /// Lets each load from a stream ask for what is `ahead[stream]` bytes further on as well.
+    pub(super) fn fetch_ahead(&mut self, ahead: &[Option<i32>]) {
+        for codes in [&mut self.main, &mut self.single] {
+            let fetched = |code: &Code| match code {
+                Code::Load { place, .. } => ahead[place.stream]
+                    .and_then(|bytes| place.displacement.checked_add(bytes))
+                    .map(|displacement| Code::Prefetch { place: Place { displacement, ..*place } }),
+                Code::Vector { .. }
+                | Code::Accumulate { .. }
+                | Code::Prefetch { .. }
+                | Code::Store { .. }
+                | Code::Gather { .. }
+                | Code::Scatter { .. }
+                | Code::Ramp { .. }
+                | Code::Rarely { .. } => None,
+            };
+            *codes = codes.iter().flat_map(|code| [Some(*code), fetched(code)]).flatten().collect();
+        }
+    }
+
     pub(super) fn lanes(&self) -> usize {
         lanes(self.wide, self.double)
     }
