@@ -553,8 +553,8 @@ pub enum Expr {
     Binary(Binary, Reg, Reg),
     /// `x * y + z`, rounded once, in `f32` or `f64`.
     Fma([Reg; 3]),
-    /// `x 2^n`, rounded once, in `f32` or `f64`: of an x whose magnitude is between 1/4 and 4, and a float n that is an integer of less than
-    /// 1.5 times the range of exponents, so that the result may be infinite, subnormal or 0. NaN where either is.
+    /// `x 2^n`, rounded once, in `f32` or `f64`: of an x whose magnitude is between 1/4 and 4, and a float n that is an integer, at most a little
+    /// greater than the greatest exponent. The result may be infinite, subnormal or 0; it is NaN where x is.
     Scale(Reg, Reg),
     /// `condition ? op(operand) : otherwise` in `f32` or `f64`, where the condition is hardly ever true: a generator may branch around the op.
     Rarely {

@@ -5,6 +5,7 @@ use rjax_ir::{Binary, DType, Unary};
 use super::super::code::Source;
 use super::super::opcode::{self, avx512};
 use super::Selector;
+use crate::ops::Ops;
 use crate::routines::Routine;
 use crate::target::Wide;
 
@@ -67,7 +68,8 @@ impl Selector<'_, '_> {
         // As `Ops::scale`.
         let mantissa = if double { 52 } else { 23 };
         let magic = self.float(double, 1.5 * 2f64.powi(mantissa));
-        let one = self.float(double, 1.0);
+        let (one, least) = (self.float(double, 1.0), self.float(double, Ops::least_scale(double)));
+        let n = self.two(opcode::max(double), least, n);
         let bits = self.two(opcode::add(double), n, magic);
         let half = self.shifted(opcode::shift_right(double), bits, 1);
         let rest = self.two(opcode::integer_sub(double), bits, half);
