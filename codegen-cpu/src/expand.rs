@@ -12,6 +12,7 @@
 #![allow(clippy::approx_constant, reason = "coefficients near famous numbers are not those numbers")]
 
 mod arithmetic;
+mod complex;
 mod division;
 mod error_function;
 mod exponential;
@@ -24,7 +25,7 @@ mod unroll;
 use std::collections::HashMap;
 
 use rjax_ir::{Binary, DType, Scalar, Unary};
-use rjax_kernel::kir::{Expr, Inst, Kernel, Order, Reg};
+use rjax_kernel::kir::{ComplexOp, Expr, Inst, Kernel, Order, Reg};
 
 use crate::target::{Wide, wide_vectors};
 use arithmetic::Math;
@@ -133,11 +134,39 @@ impl Expander<'_> {
                 && let Some(expanded) = self.value(*result, value, &mut out, &mut known)
             {
                 self.replaced.insert(*result, expanded);
+            } else if let Inst::Complex { real, imag, op, dtype: DType::C64, operands } = &inst
+                && let Some(parts) = self.complex(*op, operands, &mut out, &mut known)
+            {
+                self.replaced.extend([Some(*real), *imag].into_iter().flatten().zip(parts));
             } else {
                 out.push(inst);
             }
         }
         out
+    }
+
+    /// The parts of an op on `c64`.
+    fn complex(
+        &mut self,
+        op: ComplexOp,
+        operands: &[[Reg; 2]],
+        out: &mut Vec<Inst>,
+        known: &mut HashMap<(DType, Expr), Reg>,
+    ) -> Option<[Reg; 2]> {
+        let mut math = Math { registers: self.registers, insts: out, known, float: DType::F64 };
+        let wide = |math: &mut Math<'_>, parts: [Reg; 2]| parts.map(|part| math.convert(DType::F64, part));
+        let parts = match (op, operands) {
+            (ComplexOp::Unary(Unary::Abs), &[z]) => {
+                let z = wide(&mut math, z);
+                [math.modulus(z), math.c(0.0)]
+            }
+            (ComplexOp::Binary(Binary::Div), &[x, y]) => {
+                let (x, y) = (wide(&mut math, x), wide(&mut math, y));
+                math.complex_quotient(x, y)
+            }
+            (ComplexOp::Unary(_) | ComplexOp::Binary(_), _) => return None,
+        };
+        Some(parts.map(|part| math.convert(DType::F32, part)))
     }
 
     fn value(
