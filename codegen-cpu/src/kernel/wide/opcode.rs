@@ -431,6 +431,12 @@ pub(super) mod avx512 {
         op.eight()
     }
 
+    /// Within each 128 bits, two of the first operand and two of the second.
+    pub(in super::super) const SHUFFLE: Opcode = Opcode::new("vshufps", 1, 0, 0xc6, Form::Three);
+    /// The elements of the second operand in the order that the first says: 64 bits each, or 32.
+    pub(in super::super) const ORDER_64: Opcode = Opcode::new("vpermpd", 2, 1, 0x16, Form::Three).wide();
+    pub(in super::super) const ORDER_32: Opcode = Opcode::new("vpermps", 2, 1, 0x16, Form::Three);
+
     /// Bytes, as many as there are lanes.
     pub(in super::super) const LOAD_BYTES: Opcode = Opcode::new("vmovdqu8", 1, 3, 0x6f, Form::Keep).low();
     pub(in super::super) const STORE_BYTES: Opcode = Opcode::new("vmovdqu8", 1, 3, 0x7f, Form::Into).low();

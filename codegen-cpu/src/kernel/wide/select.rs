@@ -371,7 +371,7 @@ impl<'l> Selector<'_, 'l> {
         let mut codes = codes.to_vec();
         let mut streams = Vec::new();
         for code in &mut codes {
-            let Code::Store { op, place, .. } = code else { continue };
+            let Code::Store { op, place, mask: Source::None, .. } = code else { continue };
             let number = self.streams[place.stream].param.index();
             let param = &self.kernel.params[number];
             let plain = [false, true].into_iter().find(|&double| *op == opcode::store(double));

@@ -19,6 +19,16 @@ fn instructions_have_their_bytes() {
     }
 }
 
+#[test]
+fn prefetches_have_their_bytes() {
+    for (base, bytes) in [(10, "410f188c8a45230100"), (6, "400f188c8e45230100")] {
+        let mut assembler = Assembler::new(Avx2, 8);
+        assembler.prefetch(Element { base, size: 4, displacement: 0x12345 });
+        let found: String = assembler.code.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(found, bytes, "prefetcht0 [r{base}+rcx*4+0x12345], listed as{}", assembler.text);
+    }
+}
+
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
     (Avx2, 8, add(false), (13, 5, Register(9)), None, Masking::None, "vaddps ymm13, ymm5, ymm9", "c4415458e9"),
@@ -181,6 +191,11 @@ const ROWS: &[Row] = &[
     (Avx512, 16, avx512::test_bits(false), (3, 17, Register(9)), None, Masking::None, "vptestmd k3, zmm17, zmm9", "62d2754027d9"),
     (Avx512, 16, avx512::choose(false), (31, 17, Register(9)), None, Merge(5), "vblendmps zmm31{k5}, zmm17, zmm9", "6242754565f9"),
     (Avx512, 16, avx512::range(false), (31, 17, Register(9)), Some(5), Masking::None, "vrangeps zmm31, zmm17, zmm9, 5", "6243754050f905"),
+    (Avx512, 16, avx512::scale(false), (31, 17, Register(9)), None, Masking::None, "vscalefps zmm31, zmm17, zmm9", "624275402cf9"),
+    (Avx512, 8, avx512::scale(true), (31, 17, Register(9)), None, Masking::None, "vscalefpd zmm31, zmm17, zmm9", "6242f5402cf9"),
+    (Avx512, 16, avx512::SHUFFLE, (31, 17, Register(9)), Some(0x88), Masking::None, "vshufps zmm31, zmm17, zmm9, 136", "62417440c6f988"),
+    (Avx512, 16, avx512::ORDER_64, (31, 17, Register(9)), None, Masking::None, "vpermpd zmm31, zmm17, zmm9", "6242f54016f9"),
+    (Avx512, 16, avx512::ORDER_32, (31, 17, Register(9)), None, Masking::None, "vpermps zmm31, zmm17, zmm9", "6242754016f9"),
     (Avx512, 16, avx512::keep(false), (31, 0, Register(9)), None, Zero(5), "vmovups zmm31{k5}{z}, zmm9", "62417ccd10f9"),
     (Avx512, 16, avx512::spread_mask(false), (31, 0, Register(2)), None, Masking::None, "vpmovm2d zmm31, k2", "62627e4838fa"),
     (Avx512, 16, avx512::rotate_left(false), (1, 17, Register(9)), Some(13), Masking::None, "vprold zmm17, zmm9, 13", "62d1754072c90d"),

@@ -14,6 +14,8 @@ enum Position {
     Place(Place),
     /// At a place plus `scale` bytes times the index in the lane.
     Lanes { place: Place, index: Source, scale: u8 },
+    /// The first or the second of each pair from a place on, all of which are in the array.
+    Pairs { place: Place, second: bool },
 }
 
 impl Selector<'_, '_> {
@@ -34,7 +36,7 @@ impl Selector<'_, '_> {
             }
         };
         let result = self.value();
-        match self.position(param, index)? {
+        match self.position(param, index, mask.is_none())? {
             Position::Place(place) => {
                 let op = match dtype {
                     DType::F16 => opcode::FROM_F16,
@@ -53,6 +55,7 @@ impl Selector<'_, '_> {
                 let op = avx512::gather(self.is_double(dtype), self.double);
                 self.codes.push(Code::Gather { op, result, place, index, scale, mask: masking });
             }
+            Position::Pairs { place, second } => return Some(self.load_of_pairs(place, second)),
         }
         let mut loaded = Source::Value(result);
         if dtype == DType::BF16 {
@@ -76,17 +79,50 @@ impl Selector<'_, '_> {
     }
 
     pub(super) fn store(&mut self, dtype: DType, param: ParamId, index: &Index, value: Source) -> Option<()> {
-        let position = self.position(param, index)?;
+        let position = self.position(param, index, true)?;
         let mask = self.lanes_mask();
         let (op, value, immediate) = self.narrowed(dtype, value)?;
-        self.codes.push(match position {
-            Position::Place(place) => Code::Store { op, value, place, immediate, mask },
+        match position {
+            Position::Place(place) => self.codes.push(Code::Store { op, value, place, immediate, mask }),
             Position::Lanes { place, index, scale } => {
                 let op = avx512::scatter(self.is_double(dtype), self.double);
-                Code::Scatter { op, value, place, index, scale, mask }
+                self.codes.push(Code::Scatter { op, value, place, index, scale, mask });
             }
-        });
+            Position::Pairs { place, second } => self.store_to_pairs(value, place, second),
+        }
         Some(())
+    }
+
+    /// Two vectors of pairs, and of both the elements wanted.
+    fn load_of_pairs(&mut self, place: Place, second: bool) -> Source {
+        let halves = self.halves(place).map(|place| {
+            let result = self.value();
+            self.codes.push(Code::Load { op: opcode::load(false), result, place, mask: Source::None });
+            Source::Value(result)
+        });
+        // In each 128 bits two elements of the first vector and two of the second.
+        let elements = if second { 0xdd } else { 0x88 };
+        let mixed = self.put(avx512::SHUFFLE, [halves[0], halves[1], Source::None], Some(elements));
+        let order = self.constant(if self.double { [0, 2, 1, 3, 0, 0, 0, 0] } else { [0, 2, 4, 6, 1, 3, 5, 7] });
+        self.two(avx512::ORDER_64, order, mixed)
+    }
+
+    /// Each half of the lanes twice, and every other one of them stored.
+    fn store_to_pairs(&mut self, value: Source, place: Place, second: bool) {
+        let mask = self.constant([if second { 0xaaaa_aaaa_aaaa_aaaa } else { 0x5555_5555_5555_5555 }; 8]);
+        let half = self.lanes() as u64 / 2;
+        for (first, place) in [0, half].into_iter().zip(self.halves(place)) {
+            let order = std::array::from_fn(|pair| (first + pair as u64 % half) * 0x1_0000_0001);
+            let order = self.constant(order);
+            let twice = self.two(avx512::ORDER_32, order, value);
+            self.codes.push(Code::Store { op: opcode::store(false), value: twice, place, immediate: None, mask });
+        }
+    }
+
+    /// The places of two vectors of 32-bit elements, one after the other.
+    fn halves(&self, place: Place) -> [Place; 2] {
+        let next = Place { displacement: place.displacement + 4 * self.lanes() as i32, ..place };
+        [place, next]
     }
 
     /// The instruction that stores consecutive elements, and what it stores.
@@ -137,8 +173,8 @@ impl Selector<'_, '_> {
         })
     }
 
-    /// Where the elements at an index are.
-    fn position(&mut self, param: ParamId, index: &Index) -> Option<Position> {
+    /// Where the elements at an index are, and whether those of all lanes are wanted.
+    fn position(&mut self, param: ParamId, index: &Index, all: bool) -> Option<Position> {
         let size = self.kernel.params[param.index()].dtype.size();
         let stride = i32::try_from(index.coefficient(self.l.variable)).ok()?;
         let far = !self.is_fixed(index);
@@ -159,6 +195,14 @@ impl Selector<'_, '_> {
         }
         if stride == 0 {
             return None;
+        }
+        let len = self.kernel.params[param.index()].len;
+        let in_pairs = stride == 2 && len.is_multiple_of(2) && index.terms.iter().all(|&(_, by)| by % 2 == 0);
+        if self.wide == Wide::Avx512 && in_pairs && size == 4 && all && !self.tail {
+            let second = index.constant.rem_euclid(2);
+            let pair = Index { constant: index.constant - second, terms: index.terms.clone() };
+            let place = self.place(param, &pair, stride)?;
+            return Some(Position::Pairs { place: Place { size: 8, stride: 1, ..place }, second: second == 1 });
         }
         let place = self.place(param, index, stride)?;
         if stride == 1 || self.wide == Wide::Avx2 {
