@@ -16,6 +16,7 @@ mod complex;
 mod division;
 mod error_function;
 mod exponential;
+mod gamma;
 mod hyperbolic;
 mod logarithm;
 mod power;
@@ -68,6 +69,7 @@ pub(crate) fn ulps(op: Unary, dtype: DType) -> Option<u32> {
         Unary::Rsqrt => f32(1),
         Unary::Erfc | Unary::ErfInv => f32(4),
         Unary::Erf => f32(6),
+        Unary::Lgamma | Unary::Digamma => f32(4),
         Unary::Neg
         | Unary::Sign
         | Unary::Abs
@@ -81,8 +83,6 @@ pub(crate) fn ulps(op: Unary, dtype: DType) -> Option<u32> {
         | Unary::Clz
         | Unary::Sqrt
         | Unary::Cbrt
-        | Unary::Lgamma
-        | Unary::Digamma
         | Unary::BesselI0e
         | Unary::BesselI1e
         | Unary::Real
@@ -91,6 +91,11 @@ pub(crate) fn ulps(op: Unary, dtype: DType) -> Option<u32> {
     };
     // Half a unit is lost in the rounding of f16 and bf16, whatever the error of the f32 result.
     if matches!(dtype, DType::F16 | DType::BF16) { ulps.map(|_| 1) } else { ulps }
+}
+
+/// Functions that are computed in `f64` where the result is narrower.
+fn is_in_f64(op: Unary) -> bool {
+    matches!(op, Unary::Lgamma | Unary::Digamma)
 }
 
 struct Expander<'a> {
@@ -199,7 +204,7 @@ impl Expander<'_> {
             | Expr::RegularizedIncompleteBeta(_) => None,
         };
         let takes_apart = match value {
-            Expr::Unary(op, _) => ulps(*op, dtype).is_some(),
+            Expr::Unary(op, _) => ulps(*op, dtype).is_some() && (self.mixed_vectors || !is_in_f64(*op)),
             Expr::Binary(Binary::Atan2, ..) => dtype.is_float(),
             Expr::Binary(Binary::Pow, ..) => dtype.is_float() && (exponent.is_some() || dtype != DType::F64),
             Expr::Binary(Binary::Div | Binary::Rem, ..) => self.mixed_vectors && division::is_short(dtype),
@@ -222,7 +227,8 @@ impl Expander<'_> {
         if !takes_apart {
             return None;
         }
-        let float = if dtype == DType::F64 || dtype.is_integer() { DType::F64 } else { DType::F32 };
+        let double = matches!(value, Expr::Unary(op, _) if is_in_f64(*op)) || dtype.is_integer();
+        let float = if dtype == DType::F64 || double { DType::F64 } else { DType::F32 };
         let mut math = Math { registers: self.registers, insts: out, known, float };
         if let Expr::Binary(op @ (Binary::Div | Binary::Rem), x, y) = value {
             let divisor = self.constants.get(y).map(|y| y.to_f64());
@@ -263,7 +269,10 @@ impl Expander<'_> {
             | Expr::ReducePrecision { .. }
             | Expr::RegularizedIncompleteBeta(_) => unreachable!("not taken apart"),
         };
-        Some(if dtype == float { wide_result } else { math.convert(dtype, wide_result) })
+        // From f64 through f32: f16 and bf16 have error to spare.
+        let result =
+            if float == DType::F64 && dtype.size() < 4 { math.convert(DType::F32, wide_result) } else { wide_result };
+        Some(if dtype == float { result } else { math.convert(dtype, result) })
     }
 }
 
@@ -295,6 +304,8 @@ impl Math<'_> {
             Unary::Erf => self.erf(x),
             Unary::Erfc => self.erfc(x),
             Unary::ErfInv => self.erf_inv(x),
+            Unary::Lgamma => self.lgamma(x),
+            Unary::Digamma => self.digamma(x),
             Unary::Neg
             | Unary::Sign
             | Unary::Abs
@@ -308,8 +319,6 @@ impl Math<'_> {
             | Unary::Clz
             | Unary::Sqrt
             | Unary::Cbrt
-            | Unary::Lgamma
-            | Unary::Digamma
             | Unary::BesselI0e
             | Unary::BesselI1e
             | Unary::Real

@@ -100,6 +100,18 @@ impl Math<'_> {
         Reduced { sin, cos, quarters, far }
     }
 
+    /// Sine and cosine of an angle of at most a quarter turn to either side.
+    pub(super) fn sin_and_cos_of_half_turn(&mut self, x: Reg) -> (Reg, Reg) {
+        let Reduced { sin, cos, quarters, .. } = self.reduced(x);
+        let odd = self.is_odd(quarters);
+        // Of what is left after a quarter turn to one side, the sine is the negated cosine of the angle.
+        let (negated_cos, zero) = (self.neg(cos), self.c(0.0));
+        let turned = self.lt(x, zero);
+        let (far_sin, negated_sin) = (self.select(turned, negated_cos, cos), self.neg(sin));
+        let far_cos = self.select(turned, sin, negated_sin);
+        (self.select(odd, far_sin, sin), self.select(odd, far_cos, cos))
+    }
+
     fn is_odd(&mut self, quarters: Reg) -> Reg {
         let low = self.and(quarters, 1);
         let zero = self.i(0);
