@@ -6,6 +6,7 @@ mod copies;
 mod feed;
 mod flatten;
 mod merge;
+mod residues;
 mod rows;
 mod split;
 
@@ -25,6 +26,7 @@ pub(super) fn finish(kernel: &mut Kernel) {
     merge::merge_reductions(&mut body, kernel);
     columns::interchange(&mut body, kernel);
     split::split_loops(&mut body, kernel);
+    residues::split_residues(&mut body, kernel);
     remove_dead(&mut body, &mut HashSet::new());
     block_sums(&mut body, kernel);
     feed::feed_reductions(&mut body, kernel);

@@ -124,7 +124,12 @@ fn steps(l: &Loop, constants: &HashMap<Reg, Scalar>) -> HashMap<Reg, Step> {
 }
 
 /// The body of a loop where some conditions are known, with registers of its own.
-fn specialise(l: &Loop, variable: Reg, kernel: &mut Kernel, condition: impl Fn(Reg) -> Option<bool>) -> Vec<Inst> {
+pub(super) fn specialise(
+    l: &Loop,
+    variable: Reg,
+    kernel: &mut Kernel,
+    condition: impl Fn(Reg) -> Option<bool>,
+) -> Vec<Inst> {
     let mut renaming = Renaming::default();
     renaming.rename(l.variable, variable);
     let mut known: HashMap<Reg, bool> = HashMap::new();
