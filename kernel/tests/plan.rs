@@ -675,3 +675,43 @@ fn every_statement_has_its_equations() {
     let module = plan(&program, &Options::default()).unwrap();
     assert_eq!(origins.len(), module.launches() + 1, "all but copies, and the loop");
 }
+
+#[test]
+fn rows_are_added_up_where_they_are_computed() {
+    let module = planned(
+        "{ lambda ; a:f32[64,1024]. let
+            m:f32[64] = reduce_max[axes=(1,)] a
+            n:f32[64,1024] = broadcast_in_dim[broadcast_dimensions=(0,) shape=(64, 1024)] m
+            s:f32[64,1024] = sub a n
+            e:f32[64,1024] = exp s
+            t:f32[64] = reduce_sum[axes=(1,)] e
+            u:f32[64,1024] = broadcast_in_dim[broadcast_dimensions=(0,) shape=(64, 1024)] t
+            p:f32[64,1024] = div e u
+        in (p,) }",
+        &[],
+    )
+    .to_string();
+    let after_exp = module.split_once("exp").expect("one kernel has it").1;
+    let rest_of_loop = after_exp.split_once('}').expect("the loop ends").0;
+    assert!(rest_of_loop.contains("store") && rest_of_loop.contains("add"), "{module}");
+    assert_eq!(module.matches("vector-reduce").count(), 2, "{module}");
+}
+
+#[test]
+fn padding_between_elements_is_known_in_whole_periods() {
+    for rows in [1, 5] {
+        let module = planned(
+            &format!(
+                "{{ lambda ; a:f32[{rows},100]. let
+                    b:f32[{rows},300] = pad[padding_config=((0, 0, 0), (1, 1, 2))] a 7.0:f32
+                in (b,) }}"
+            ),
+            &[],
+        )
+        .to_string();
+        let in_periods = |body: &&str| body.matches("store").count() == 3;
+        let periods: Vec<&str> = module.split("for ").filter(in_periods).collect();
+        let [periods] = periods[..] else { panic!("{} loops store three elements\n{module}", periods.len()) };
+        assert!(!periods.contains("index_rem") && !periods.contains(" if "), "{module}");
+    }
+}

@@ -27,7 +27,6 @@ pub(super) fn finish(kernel: &mut Kernel) {
     columns::interchange(&mut body, kernel);
     split::split_loops(&mut body, kernel);
     residues::split_residues(&mut body, kernel);
-    remove_dead(&mut body, &mut HashSet::new());
     block_sums(&mut body, kernel);
     feed::feed_reductions(&mut body, kernel);
     mark(&mut body);

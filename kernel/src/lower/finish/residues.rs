@@ -13,6 +13,7 @@ use std::collections::{HashMap, HashSet};
 use rjax_ir::{Binary, Compare, DType, Scalar};
 
 use super::copies::{Renaming, is_straight, register};
+use super::remove_dead;
 use super::split::{specialise, split_loops};
 use crate::kir::{Expr, Index, Inst, Kernel, Loop, Reg};
 
@@ -24,8 +25,11 @@ const INSTRUCTIONS: usize = 240;
 /// Splits the innermost loops of a block, and what that makes of them, until none asks any more.
 pub(super) fn split_residues(insts: &mut Vec<Inst>, kernel: &mut Kernel) {
     let mut splitter = Splitter { kernel, constants: HashMap::new(), rests: HashSet::new() };
+    // A position that nothing asks for any more does not count.
+    remove_dead(insts, &mut HashSet::new());
     while splitter.block(insts) {
         split_loops(insts, splitter.kernel);
+        remove_dead(insts, &mut HashSet::new());
     }
 }
 
