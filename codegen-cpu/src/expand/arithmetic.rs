@@ -223,11 +223,4 @@ impl Math<'_> {
         let integer = self.sub(shifted, magic);
         (integer, self.bits(shifted))
     }
-
-    /// `2^n` for the integer in the low bits of a word, with the exponent in range.
-    pub(super) fn power_of_two(&mut self, n: Reg) -> Reg {
-        let exponent = self.shift_left(n, self.mantissa());
-        let bits = self.iadd(exponent, self.bits_of(1.0));
-        self.number(bits)
-    }
 }

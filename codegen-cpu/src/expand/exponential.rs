@@ -5,7 +5,6 @@ use std::f64::consts::LOG2_E;
 use rjax_kernel::kir::Reg;
 
 use super::arithmetic::Math;
-use crate::target::{Wide, wide_vectors};
 
 /// ln 2 in two parts, the first of which f32 or f64 holds exactly.
 const LN2_F32: [f64; 2] = [0.693_147_182_464_599_6, -1.904_654_299_957_767_9e-9];
@@ -55,7 +54,8 @@ impl Math<'_> {
 
     fn exp_parts_of_sum(&mut self, x: Reg, low: Option<Reg>) -> (Reg, Reg) {
         let x = self.at_most(x, self.either(90.0, 715.0));
-        let x = self.vanishing(x);
+        // The result is 0 below about a tenth of that.
+        let x = self.at_least(x, self.either(-1000.0, -3500.0));
         let (n, _) = self.rounded_product(x, LOG2_E);
         let mut r = x;
         for part in self.either(LN2_F32, LN2_F64) {
@@ -69,18 +69,6 @@ impl Math<'_> {
         let one = self.c(1.0);
         let slope = self.fma(q, r, one);
         (self.fma(slope, r, one), n)
-    }
-
-    /// x, or an exponent of e far below where the result is 0. Results that are subnormal, or would be, cost the processor a hundred cycles, and 0 is what
-    /// softmax has wherever something is masked. Its scaling instruction takes only exponents far below those for 0.
-    fn vanishing(&mut self, x: Reg) -> Reg {
-        if wide_vectors() != Some(Wide::Avx512) {
-            return self.at_least(x, self.either(-140.0, -1000.0));
-        }
-        let (least, far_below) = self.either((-104.0, -1000.0), (-746.0, -3500.0));
-        let (least, far_below) = (self.c(least), self.c(far_below));
-        let vanishes = self.lt(x, least);
-        self.select(vanishes, far_below, x)
     }
 
     pub(super) fn exp(&mut self, x: Reg) -> Reg {
@@ -104,16 +92,15 @@ impl Math<'_> {
 
     pub(super) fn exp2(&mut self, x: Reg) -> Reg {
         let x = self.at_most(x, self.either(130.0, 1030.0));
-        let x = self.at_least(x, self.either(-200.0, -1300.0));
-        let (m, bits) = self.rounded_product(x, 0.5);
-        let s = self.power_of_two(bits);
+        let x = self.at_least(x, self.either(-1000.0, -3500.0));
+        let (m, _) = self.rounded_product(x, 0.5);
         let minus_two = self.c(-2.0);
         let r = self.fma(m, minus_two, x);
         let q = self.polynomial(r, self.either(EXP2_F32, EXP2_F64));
         let one = self.c(1.0);
         let p = self.fma(q, r, one);
-        let once = self.mul(p, s);
-        self.mul(once, s)
+        let n = self.add(m, m);
+        self.scale(p, n)
     }
 
     /// `e^x - 1 = 2 (s p + (s - 1/2))` with `s = 2^(n-1)` and `p = e^r - 1`; p itself where n is 0.

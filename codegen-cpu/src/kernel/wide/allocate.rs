@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::code::{Code, Rarity, Source, Value, live};
-use super::encode::{Assembler, Gpr, Label, Masking, NOT_EQUAL, Operand, R11, RAX, RCX, RDI, RSI, RSP};
+use super::encode::{Assembler, Gpr, Label, Masking, NOT_ALL, NOT_EQUAL, Operand, R11, RAX, RCX, RDI, RSI, RSP};
 use super::opcode::{self, Form, MOVE, MOVE_TO, Opcode, avx2, avx512};
 use crate::target::Wide;
 
@@ -80,6 +80,8 @@ pub(super) struct Rare {
     result: u8,
     condition: u8,
     operands: [Option<Operand>; 2],
+    /// A register that the branch may change.
+    spare: Option<u8>,
     rarity: Rarity,
     double: bool,
 }
@@ -375,23 +377,31 @@ impl State<'_, '_> {
         let x = Operand::Register(self.register(x, &mut held));
         let y = match (y, rarity) {
             (Source::None, _) => None,
-            (_, Rarity::Routine(_)) => Some(Operand::Register(self.register(y, &mut held))),
+            (_, Rarity::Routine(_) | Rarity::Subnormal { .. }) => Some(Operand::Register(self.register(y, &mut held))),
             (_, Rarity::Instruction(_)) => Some(self.operand(y)),
         };
+        let (entry, back) = (self.asm().label(), self.asm().label());
+        let spare = matches!(rarity, Rarity::Subnormal { .. }).then(|| self.scratch(false, &mut held));
         let moved = self.operand(otherwise);
         let result = self.take(false, &held);
-        self.asm().vector(MOVE, result, 0, moved, None);
-        let (entry, back) = (self.asm().label(), self.asm().label());
-        if masks {
-            self.asm().vector(avx512::MASK_TEST, test, 0, Operand::Register(test), None);
+        if let (Rarity::Subnormal { .. }, Operand::Register(x), Some(y)) = (rarity, x, y) {
+            let eight = self.pass.lanes == 8;
+            self.asm().masked(avx512::scale(double), result, x, y, None, Masking::Zero(test));
+            self.asm().vector(avx512::mask_test(eight), test, 0, Operand::Register(test), None);
+            self.asm().jump_if(NOT_ALL, entry);
+        } else if masks {
+            self.asm().vector(MOVE, result, 0, moved, None);
+            self.asm().vector(avx512::mask_test(false), test, 0, Operand::Register(test), None);
+            self.asm().jump_if(NOT_EQUAL, entry);
         } else {
+            self.asm().vector(MOVE, result, 0, moved, None);
             self.asm().vector(avx2::SIGNS, RAX, 0, Operand::Register(test), None);
             self.asm().bytes("test eax, eax", &[0x85, 0xc0]);
+            self.asm().jump_if(NOT_EQUAL, entry);
         }
-        self.asm().jump_if(NOT_EQUAL, entry);
         self.asm().place(back);
         self.finish(held, &[condition, operands[0], operands[1], otherwise]);
-        Rare { entry, back, result, condition: test, operands: [Some(x), y], rarity, double }
+        Rare { entry, back, result, condition: test, operands: [Some(x), y], spare, rarity, double }
     }
 
     /// Emits an instruction and gives the register of its result: the fixed one, of which a mask says what is written, or a new one.
@@ -571,6 +581,22 @@ impl Rare {
                     unreachable!("emitted so by the allocator")
                 };
                 assembler.masked(op, self.result, x, y, None, Masking::Merge(self.condition));
+                Vec::new()
+            }
+            Rarity::Subnormal { raised, least } => {
+                let ([Some(Operand::Register(x)), Some(Operand::Register(n))], Some(spare)) =
+                    (self.operands, self.spare)
+                else {
+                    unreachable!("emitted so by the allocator")
+                };
+                // The nearest multiple of the least subnormal number is, as an integer, the bits of the result.
+                let (it, choose) = (Operand::Register(spare), avx512::choose(self.double));
+                assembler.vector(opcode::add(self.double), spare, n, Operand::Constant(raised), None);
+                assembler.vector(opcode::max(self.double), spare, spare, Operand::Constant(least), None);
+                assembler.vector(avx512::scale(self.double), spare, x, it, None);
+                assembler.vector(avx512::nearest(self.double), spare, 0, it, None);
+                let result = Operand::Register(self.result);
+                assembler.masked(choose, self.result, spare, result, None, Masking::Merge(self.condition));
                 Vec::new()
             }
         };

@@ -81,6 +81,9 @@ pub(super) enum Rarity {
     Routine(usize),
     /// An instruction on the operands, for which there are masks.
     Instruction(Opcode),
+    /// Products `x 2^n` with subnormal results, where the condition says which are not: those are scaled in any case. `raised` and `least` are constants:
+    /// what makes of n a power of the least subnormal number, and an exponent of which no such number is left.
+    Subnormal { raised: usize, least: usize },
 }
 
 impl Code {

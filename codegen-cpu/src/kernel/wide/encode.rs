@@ -18,6 +18,8 @@ pub(super) const R11: Gpr = 11;
 /// Conditions of jumps.
 pub(super) const EQUAL: u8 = 4;
 pub(super) const NOT_EQUAL: u8 = 5;
+/// After a test of a mask: some bit is clear.
+pub(super) const NOT_ALL: u8 = 3;
 pub(super) const LESS_OR_EQUAL: u8 = 14;
 pub(super) const GREATER: u8 = 15;
 
@@ -98,6 +100,7 @@ impl Assembler {
         let name = match condition {
             EQUAL => "e",
             NOT_EQUAL => "ne",
+            NOT_ALL => "nc",
             LESS_OR_EQUAL => "le",
             GREATER => "g",
             _ => unreachable!("no other condition is used"),

@@ -437,6 +437,15 @@ pub(super) mod avx512 {
     pub(in super::super) const ORDER_64: Opcode = Opcode::new("vpermpd", 2, 1, 0x16, Form::Three).wide();
     pub(in super::super) const ORDER_32: Opcode = Opcode::new("vpermps", 2, 1, 0x16, Form::Three);
 
+    /// Floats to integers of as many bits, to the nearest.
+    pub(in super::super) const fn nearest(double: bool) -> Opcode {
+        if double {
+            Opcode::new("vcvtpd2qq", 1, 1, 0x7b, Form::Two).wide().eight()
+        } else {
+            Opcode::new("vcvtps2dq", 1, 1, 0x5b, Form::Two)
+        }
+    }
+
     /// Bytes, as many as there are lanes.
     pub(in super::super) const LOAD_BYTES: Opcode = Opcode::new("vmovdqu8", 1, 3, 0x6f, Form::Keep).low();
     pub(in super::super) const STORE_BYTES: Opcode = Opcode::new("vmovdqu8", 1, 3, 0x7f, Form::Into).low();
@@ -460,6 +469,8 @@ pub(super) mod avx512 {
         Opcode::new(["kmovw", "kmovb"][eight as usize], 1, eight as u8, 0x90, Form::MaskNot)
     }
     pub(in super::super) const MASK_STORE: Opcode = Opcode::new("kmovw", 1, 0, 0x91, Form::MaskNot);
-    /// Sets the zero flag if both are 0.
-    pub(in super::super) const MASK_TEST: Opcode = Opcode::new("kortestw", 1, 0, 0x98, Form::MaskNot);
+    /// Sets the zero flag if both are 0, and the carry flag if all bits of either are set.
+    pub(in super::super) const fn mask_test(eight: bool) -> Opcode {
+        Opcode::new(["kortestw", "kortestb"][eight as usize], 1, eight as u8, 0x98, Form::MaskNot)
+    }
 }

@@ -258,5 +258,8 @@ const ROWS: &[Row] = &[
     (Avx512, 8, avx512::mask_load(true), (3, 0, Base(R11, 0x12345)), None, Masking::None, "kmovb k3, [r11+0x12345]", "c4c179909b45230100"),
     (Avx512, 16, avx512::mask_load(false), (3, 0, Register(2)), None, Masking::None, "kmovw k3, k2", "c4e17890da"),
     (Avx512, 16, avx512::MASK_STORE, (3, 0, Base(RSP, 0x54321)), None, Masking::None, "kmovw [rsp+0x54321], k3", "c4e178919c2421430500"),
-    (Avx512, 16, avx512::MASK_TEST, (3, 0, Register(2)), None, Masking::None, "kortestw k3, k2", "c4e17898da"),
+    (Avx512, 16, avx512::nearest(false), (31, 0, Register(9)), None, Masking::None, "vcvtps2dq zmm31, zmm9", "62417d485bf9"),
+    (Avx512, 8, avx512::nearest(true), (31, 0, Register(9)), None, Masking::None, "vcvtpd2qq zmm31, zmm9", "6241fd487bf9"),
+    (Avx512, 8, avx512::mask_test(true), (3, 0, Register(2)), None, Masking::None, "kortestb k3, k2", "c4e17998da"),
+    (Avx512, 16, avx512::mask_test(false), (3, 0, Register(2)), None, Masking::None, "kortestw k3, k2", "c4e17898da"),
 ];

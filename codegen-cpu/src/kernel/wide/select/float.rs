@@ -2,7 +2,7 @@
 
 use rjax_ir::{Binary, DType, Unary};
 
-use super::super::code::Source;
+use super::super::code::{Rarity, Source};
 use super::super::opcode::{self, avx512};
 use super::Selector;
 use crate::ops::Ops;
@@ -63,7 +63,12 @@ impl Selector<'_, '_> {
     /// `x 2^n`, where [`Expr::Scale`](rjax_kernel::kir::Expr::Scale) allows it.
     pub(super) fn scale(&mut self, double: bool, x: Source, n: Source) -> Source {
         if self.wide == Wide::Avx512 {
-            return self.two(avx512::scale(double), x, n);
+            let (bottom, raised) = if double { (-1022.0, 1074.0) } else { (-126.0, 149.0) };
+            let [bottom, raised, least] = [bottom, raised, -60.0].map(|value| self.float(double, value));
+            // Not below, which NaN is not either.
+            let normal = self.compare_floats(double, 0x15, n, bottom);
+            let [raised, least] = [raised, least].map(|constant| constant.constant().expect("made of numbers"));
+            return self.rarely(Rarity::Subnormal { raised, least }, normal, [x, n], x, double);
         }
         // As `Ops::scale`.
         let mantissa = if double { 52 } else { 23 };
