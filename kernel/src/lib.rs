@@ -32,8 +32,11 @@ mod memory;
 mod narrow;
 mod nests;
 mod origin;
+mod products;
 mod schedule;
 mod shapes;
+
+use std::borrow::Cow;
 
 use rjax_ir::{Program, Result};
 
@@ -48,13 +51,24 @@ pub fn plan(program: &Program, options: &Options) -> Result<kir::Module> {
     if cfg!(debug_assertions) {
         rjax_ir::verify(program)?;
     }
-    let bytes = narrow::on_bytes(program)?;
+    let prepared = prepared(program)?;
     let ops = graph::Ops::default();
-    let graph = graph::Graph::new(bytes.as_ref().unwrap_or(program), &ops)?;
+    let graph = graph::Graph::new(&prepared, &ops)?;
     let (mut module, _) = assemble::assemble(&graph, options)?;
     module.inputs = program.in_avals();
     module.outputs = program.out_avals();
     Ok(module)
+}
+
+/// The program that is planned: without narrow types, and with products that routines have.
+fn prepared(program: &Program) -> Result<Cow<'_, Program>> {
+    let mut prepared = Cow::Borrowed(program);
+    for pass in [narrow::on_bytes, products::of_routines] {
+        if let Some(changed) = pass(&prepared)? {
+            prepared = Cow::Owned(changed);
+        }
+    }
+    Ok(prepared)
 }
 
 /// What a caller can choose.

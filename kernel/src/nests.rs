@@ -18,13 +18,13 @@ use rjax_ir::{Op, Program, Result};
 use crate::fuse::{self, Fate, Fusion, Step};
 use crate::graph::{Graph, NodeId, Ops, RegionId, Source, TOP, ValueId};
 use crate::kir::Class;
-use crate::{Options, lower, narrow};
+use crate::{Options, lower, prepared};
 
 /// The nests of a program.
 pub fn nests(program: &Program, options: &Options) -> Result<String> {
     let ops = Ops::default();
-    let bytes = narrow::on_bytes(program)?;
-    let graph = Graph::new(bytes.as_ref().unwrap_or(program), &ops)?;
+    let prepared = prepared(program)?;
+    let graph = Graph::new(&prepared, &ops)?;
     let fusion = fuse::fuse(&graph, options);
     let mut printer = Printer { graph: &graph, fusion: &fusion, names: HashMap::new(), text: String::new(), arrays: 0 };
     printer.region(TOP, 0);

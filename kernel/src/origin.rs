@@ -8,7 +8,7 @@ use crate::fuse::{self, Fusion};
 use crate::graph::{Graph, NodeId, Ops, ValueId};
 use crate::kir::Access;
 use crate::schedule::{Schedule, Work, memory_root, schedule};
-use crate::{Options, narrow};
+use crate::{Options, prepared};
 
 /// What a statement of the schedule was made from.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -22,9 +22,9 @@ pub struct Origin {
 /// The origins of all statements of the module that [`plan`](crate::plan) makes of the same arguments, in the order of the schedule, those inside
 /// of loops, branches and blocks of rows after the statement that they are in. Copies have none.
 pub fn origins(program: &Program, options: &Options) -> Result<Vec<Origin>> {
-    let bytes = narrow::on_bytes(program)?;
+    let prepared = prepared(program)?;
     let ops = Ops::default();
-    let graph = Graph::new(bytes.as_ref().unwrap_or(program), &ops)?;
+    let graph = Graph::new(&prepared, &ops)?;
     let fusion = fuse::fuse(&graph, options);
     let Schedule { work, kernels: _ } = schedule(&graph, &fusion)?;
     let mut finder = Finder { graph: &graph, fusion: &fusion, origins: vec![] };

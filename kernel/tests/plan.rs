@@ -715,3 +715,44 @@ fn padding_between_elements_is_known_in_whole_periods() {
         assert!(!periods.contains("index_rem") && !periods.contains(" if "), "{module}");
     }
 }
+
+#[test]
+fn products_of_bytes_and_of_complex_numbers_are_products_of_routines() {
+    let product = |dtype: &str, to: &str, k: usize| {
+        format!(
+            "{{ lambda ; a:{dtype}[3,{k}] b:{dtype}[{k},2]. let
+                c:{to}[3,2] = dot_general[dimension_numbers=(([1], [0]), ([], [])) preferred_element_type={to}] a b
+            in (c,) }}"
+        )
+    };
+    let routines = |module: &Module| module.to_string().matches("gemm").count();
+    for (dtype, to, k, pieces) in [
+        ("i8", "i32", 1500, 2),
+        ("u8", "i32", 1500, 6),
+        ("u8", "u32", 2000, 8),
+        ("i8", "i8", 1500, 2),
+        ("c64", "c64", 1500, 4),
+    ] {
+        assert_eq!(routines(&planned(&product(dtype, to, k), &[])), pieces, "{dtype} to {to}");
+    }
+    assert_eq!(routines(&planned(&product("i8", "i32", 15), &[])), 0, "small ones are loops");
+
+    // The greatest products of all, whose sum f32 does not hold.
+    for (least, greatest, dtype) in [(-128.0, 127.0, "i8"), (0.0, 255.0, "u8")] {
+        let program = Program::parse(&product(dtype, "i32", 2100), "test").unwrap();
+        let module = plan(&program, &Options::default()).unwrap();
+        for (x, y) in [(least, least), (least, greatest), (greatest, greatest)] {
+            let mut inputs = [x, y].into_iter().zip(program.in_avals());
+            let inputs = [(); 2].map(|()| {
+                let (value, aval) = inputs.next().expect("two of each");
+                let dtype = aval.dtype;
+                with_element!(dtype, T => {
+                    let value = <T as rjax_ir::Element>::from_c128(rjax_ir::Complex128::new(value, 0.0));
+                    Tensor::from_vec(aval.shape.clone(), vec![value; aval.size()])
+                })
+            });
+            let (found, expected) = (interpret(&module, &inputs), eval(&program, &inputs).unwrap());
+            assert_eq!(found[0].to_bytes(), expected[0].to_bytes(), "{dtype} {x} {y}");
+        }
+    }
+}

@@ -29,7 +29,10 @@ impl Math<'_> {
                 math.fma(x, c, product)
             })
         };
-        let quotient = product(self, [c, d], [a, b]).map(|part| self.div(part, norm));
+        // One division for both: what it loses, rounding to f32 hides.
+        let one = self.c(1.0);
+        let reciprocal = self.div(one, norm);
+        let quotient = product(self, [c, d], [a, b]).map(|part| self.mul(part, reciprocal));
         let [x_infinite, y_infinite] = [[a, b], [c, d]].map(|parts| {
             let [re, im] = parts.map(|part| self.is_infinite(part));
             self.bool2(Binary::Or, re, im)
