@@ -267,9 +267,9 @@ impl Emitter<'_, '_, '_> {
                 let [x, y, z] = operands.map(|r| self.value(r));
                 self.ops.builder.ins().fma(x, y, z)
             }
-            Expr::Scale(x, n) => {
-                let (x, n) = (self.value(*x), self.value(*n));
-                self.ops.scale(to, x, n)
+            Expr::Scale([x, _, bits]) => {
+                let (x, bits) = (self.value(*x), self.value(*bits));
+                self.ops.scale(to, x, bits)
             }
             Expr::Rarely { condition, op, operand, otherwise } => {
                 let [condition, x, otherwise] = [condition, operand, otherwise].map(|&r| self.value(r));

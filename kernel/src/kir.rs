@@ -553,9 +553,10 @@ pub enum Expr {
     Binary(Binary, Reg, Reg),
     /// `x * y + z`, rounded once, in `f32` or `f64`.
     Fma([Reg; 3]),
-    /// `x 2^n`, rounded once, in `f32` or `f64`: of an x whose magnitude is between 1/4 and 4, and a float n that is an integer, at most a little
-    /// greater than the greatest exponent. The result may be infinite, subnormal or 0; it is NaN where x is.
-    Scale(Reg, Reg),
+    /// `x 2^n`, rounded once, in `f32` or `f64`: of an x whose magnitude is between 1/4 and 4 and an integer n less than 1.6 times the range of
+    /// exponents, so that the result may be infinite, subnormal or 0; it is NaN where x is. The operands are x, n as a float, and n as the low
+    /// bits of an integer of the same width, whose others may be anything.
+    Scale([Reg; 3]),
     /// `condition ? op(operand) : otherwise` in `f32` or `f64`, where the condition is hardly ever true: a generator may branch around the op.
     Rarely {
         /// A `bool` register.

@@ -86,9 +86,9 @@ impl Math<'_> {
         self.define(self.float, Expr::Fma([x, y, z]))
     }
 
-    /// `x 2^n`; see [`Expr::Scale`].
-    pub(super) fn scale(&mut self, x: Reg, n: Reg) -> Reg {
-        self.define(self.float, Expr::Scale(x, n))
+    /// `x 2^n`, with n as [`Math::rounded_product`] gives it; see [`Expr::Scale`].
+    pub(super) fn scale(&mut self, x: Reg, (n, bits): (Reg, Reg)) -> Reg {
+        self.define(self.float, Expr::Scale([x, n, bits]))
     }
 
     pub(super) fn neg(&mut self, x: Reg) -> Reg {

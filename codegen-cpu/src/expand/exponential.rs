@@ -48,15 +48,15 @@ const EXP2_F64: &[f64] = &[
 
 impl Math<'_> {
     /// `e^x = p 2^n`.
-    fn exp_parts(&mut self, x: Reg) -> (Reg, Reg) {
+    fn exp_parts(&mut self, x: Reg) -> (Reg, (Reg, Reg)) {
         self.exp_parts_of_sum(x, None)
     }
 
-    fn exp_parts_of_sum(&mut self, x: Reg, low: Option<Reg>) -> (Reg, Reg) {
+    fn exp_parts_of_sum(&mut self, x: Reg, low: Option<Reg>) -> (Reg, (Reg, Reg)) {
         let x = self.at_most(x, self.either(90.0, 715.0));
-        // The result is 0 below about a tenth of that.
-        let x = self.at_least(x, self.either(-1000.0, -3500.0));
-        let (n, _) = self.rounded_product(x, LOG2_E);
+        // Far enough below where the result is 0 for the processor not to take it for a subnormal number.
+        let x = self.at_least(x, self.either(-140.0, -1000.0));
+        let (n, bits) = self.rounded_product(x, LOG2_E);
         let mut r = x;
         for part in self.either(LN2_F32, LN2_F64) {
             let part = self.c(-part);
@@ -68,7 +68,7 @@ impl Math<'_> {
         let q = self.polynomial(r, self.either(EXP_F32, EXP_F64));
         let one = self.c(1.0);
         let slope = self.fma(q, r, one);
-        (self.fma(slope, r, one), n)
+        (self.fma(slope, r, one), (n, bits))
     }
 
     pub(super) fn exp(&mut self, x: Reg) -> Reg {
@@ -85,21 +85,21 @@ impl Math<'_> {
     /// `e^x / 2`, infinite only where that is.
     pub(super) fn half_exp(&mut self, x: Reg) -> Reg {
         let (p, n) = self.exp_parts(x);
-        let minus_one = self.c(-1.0);
-        let n = self.add(n, minus_one);
+        let half = self.c(0.5);
+        let p = self.mul(p, half);
         self.scale(p, n)
     }
 
     pub(super) fn exp2(&mut self, x: Reg) -> Reg {
         let x = self.at_most(x, self.either(130.0, 1030.0));
-        let x = self.at_least(x, self.either(-1000.0, -3500.0));
-        let (m, _) = self.rounded_product(x, 0.5);
+        let x = self.at_least(x, self.either(-200.0, -1400.0));
+        let (m, bits) = self.rounded_product(x, 0.5);
         let minus_two = self.c(-2.0);
         let r = self.fma(m, minus_two, x);
         let q = self.polynomial(r, self.either(EXP2_F32, EXP2_F64));
         let one = self.c(1.0);
         let p = self.fma(q, r, one);
-        let n = self.add(m, m);
+        let n = (self.add(m, m), self.shift_left(bits, 1));
         self.scale(p, n)
     }
 

@@ -412,9 +412,9 @@ impl Emitter<'_, '_, '_> {
                 let [x, y, z] = operands.map(|r| self.vector(iteration, r));
                 self.ops.builder.ins().fma(x, y, z)
             }
-            Expr::Scale(x, n) => {
-                let (x, n) = (self.vector(iteration, *x), self.vector(iteration, *n));
-                self.ops.scale(to, x, n)
+            Expr::Scale([x, _, bits]) => {
+                let (x, bits) = (self.vector(iteration, *x), self.vector(iteration, *bits));
+                self.ops.scale(to, x, bits)
             }
             Expr::Rarely { condition, op, operand, otherwise } => {
                 let [condition, x, otherwise] = [condition, operand, otherwise].map(|&r| self.vector(iteration, r));

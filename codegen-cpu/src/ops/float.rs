@@ -9,34 +9,21 @@ use super::{Lanes, Ops};
 use crate::routines::Routine;
 
 impl Ops<'_, '_> {
-    /// `x 2^n`, where [`Expr::Scale`](rjax_kernel::kir::Expr::Scale) allows it: in two powers of two, with about half of n each, whose exponents are
-    /// in range. Added to 1.5 times the number behind whose mantissa there is no fraction, n is the low bits of a word; the bits above them leave
-    /// with the shift into the exponent.
+    /// `x 2^n`, where [`Expr::Scale`](rjax_kernel::kir::Expr::Scale) allows it: in two powers of two with half of n each, whose exponents are in range.
+    /// What is above n in its word leaves with the shift to where exponents are.
     pub(crate) fn scale(&mut self, dtype: DType, x: Value, n: Value) -> Value {
         let mantissa = if dtype == DType::F64 { 52 } else { 23 };
         let register = self.register(dtype);
-        let magic = self.float(dtype, 1.5 * 2f64.powi(mantissa));
         let one = self.float(dtype, 1.0);
         let one = self.cast(register.as_int(), one);
-        let least = self.float(dtype, Ops::least_scale(dtype == DType::F64));
-        let above = self.fcmp(FloatCC::GreaterThan, n, least);
-        let n = self.select(above, n, least);
-        let shifted = self.builder.ins().fadd(n, magic);
-        let bits = self.cast(register.as_int(), shifted);
-        let half = self.builder.ins().ushr_imm_s(bits, 1);
-        let rest = self.builder.ins().isub(bits, half);
+        let half = self.builder.ins().ushr_imm_s(n, 1);
+        let rest = self.builder.ins().isub(n, half);
         [half, rest].into_iter().fold(x, |product, n| {
-            let exponent = self.builder.ins().ishl_imm_s(n, mantissa as i64);
+            let exponent = self.builder.ins().ishl_imm_s(n, mantissa);
             let power = self.builder.ins().iadd(exponent, one);
             let power = self.cast(register, power);
             self.builder.ins().fmul(product, power)
         })
-    }
-
-    /// An exponent that scales everything to 0, far enough below the least for the processor not to take it for a subnormal result, which costs it a
-    /// hundred cycles; half of it is an exponent.
-    pub(crate) fn least_scale(double: bool) -> f64 {
-        if double { -1400.0 } else { -200.0 }
     }
 
     pub(super) fn unary_float(&mut self, op: Unary, dtype: DType, x: Value) -> Value {

@@ -172,7 +172,7 @@ impl Frame<'_> {
                 scalar::binary(*op, self.dtype(*x), self.get(*x), self.get(*y))
             }
             Expr::Fma(operands) => scalar::fma(dtype, operands.map(|r| self.get(r))),
-            Expr::Scale(x, n) => scalar::scale(dtype, self.get(*x), self.get(*n)),
+            Expr::Scale([x, n, _]) => scalar::scale(dtype, self.get(*x), self.get(*n)),
             Expr::Rarely { condition, op, operand, otherwise } => {
                 if self.get(*condition) != 0 {
                     scalar::unary(*op, dtype, self.get(*operand))

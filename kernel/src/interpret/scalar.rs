@@ -36,13 +36,11 @@ pub(super) fn fma(dtype: DType, [x, y, z]: [u64; 3]) -> u64 {
 /// In two factors, of which the first product is exact.
 pub(super) fn scale(dtype: DType, x: u64, n: u64) -> u64 {
     if dtype == DType::F64 {
-        let n = get::<f64>(n).max(-1400.0);
-        let half = (n / 2.0).floor();
+        let (n, half) = (get::<f64>(n), (get::<f64>(n) / 2.0).floor());
         return put(get::<f64>(x) * half.exp2() * (n - half).exp2());
     }
     assert_eq!(dtype, DType::F32, "scale of {dtype}");
-    let n = get::<f32>(n).max(-200.0);
-    let half = (n / 2.0).floor();
+    let (n, half) = (get::<f32>(n), (get::<f32>(n) / 2.0).floor());
     put(get::<f32>(x) * half.exp2() * (n - half).exp2())
 }
 

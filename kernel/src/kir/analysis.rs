@@ -187,7 +187,7 @@ impl Expr {
             | Expr::Truncate(x)
             | Expr::Bitcast(x)
             | Expr::ReducePrecision { operand: x, .. } => visit(*x),
-            Expr::Binary(_, x, y) | Expr::Scale(x, y) | Expr::Compare(_, x, y) => {
+            Expr::Binary(_, x, y) | Expr::Compare(_, x, y) => {
                 visit(*x);
                 visit(*y);
             }
@@ -197,7 +197,9 @@ impl Expr {
                 visit(*x);
                 visit(*y);
             }
-            Expr::Fma(operands) | Expr::RegularizedIncompleteBeta(operands) => operands.iter().for_each(|&r| visit(r)),
+            Expr::Fma(operands) | Expr::Scale(operands) | Expr::RegularizedIncompleteBeta(operands) => {
+                operands.iter().for_each(|&r| visit(r))
+            }
         }
     }
 }
@@ -214,7 +216,7 @@ impl Expr {
             | Expr::Truncate(x)
             | Expr::Bitcast(x)
             | Expr::ReducePrecision { operand: x, .. } => change(x),
-            Expr::Binary(_, x, y) | Expr::Scale(x, y) | Expr::Compare(_, x, y) => {
+            Expr::Binary(_, x, y) | Expr::Compare(_, x, y) => {
                 change(x);
                 change(y);
             }
@@ -224,7 +226,9 @@ impl Expr {
                 change(x);
                 change(y);
             }
-            Expr::Fma(operands) | Expr::RegularizedIncompleteBeta(operands) => operands.iter_mut().for_each(change),
+            Expr::Fma(operands) | Expr::Scale(operands) | Expr::RegularizedIncompleteBeta(operands) => {
+                operands.iter_mut().for_each(change)
+            }
         }
     }
 }

@@ -135,7 +135,7 @@ impl Display for Expr {
             Expr::IndexRem(x, divisor) => write!(f, "index_rem {x}, {divisor}"),
             Expr::Unary(op, x) => write!(f, "{} {x}", op.name()),
             Expr::Binary(op, x, y) => write!(f, "{} {x}, {y}", op.name()),
-            Expr::Scale(x, n) => write!(f, "scale {x}, {n}"),
+            Expr::Scale([x, n, _]) => write!(f, "scale {x}, {n}"),
             Expr::Fma([x, y, z]) => write!(f, "fma {x}, {y}, {z}"),
             Expr::Rarely { condition, op, operand, otherwise } => {
                 write!(f, "rarely {condition}, {} {operand}, {otherwise}", op.name())

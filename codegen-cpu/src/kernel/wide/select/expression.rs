@@ -133,9 +133,9 @@ impl Selector<'_, '_> {
                 let (x, y, z) = (self.source(*x)?, self.source(*y)?, self.source(*z)?);
                 self.put(opcode::fused(self.is_double(to)), [x, y, z], None)
             }
-            Expr::Scale(x, n) => {
-                let (x, n) = (self.source(*x)?, self.source(*n)?);
-                self.scale(self.is_double(to), x, n)
+            Expr::Scale([x, n, bits]) => {
+                let (x, n, bits) = (self.source(*x)?, self.source(*n)?, self.source(*bits)?);
+                self.scale(self.is_double(to), x, n, bits)
             }
             Expr::Compare(op, x, y) => {
                 let dtype = self.dtype(*x);

@@ -5,7 +5,6 @@ use rjax_ir::{Binary, DType, Unary};
 use super::super::code::{Rarity, Source};
 use super::super::opcode::{self, avx512};
 use super::Selector;
-use crate::ops::Ops;
 use crate::routines::Routine;
 use crate::target::Wide;
 
@@ -61,7 +60,7 @@ impl Selector<'_, '_> {
     }
 
     /// `x 2^n`, where [`Expr::Scale`](rjax_kernel::kir::Expr::Scale) allows it.
-    pub(super) fn scale(&mut self, double: bool, x: Source, n: Source) -> Source {
+    pub(super) fn scale(&mut self, double: bool, x: Source, n: Source, bits: Source) -> Source {
         if self.wide == Wide::Avx512 {
             let (bottom, raised) = if double { (-1022.0, 1074.0) } else { (-126.0, 149.0) };
             let [bottom, raised, least] = [bottom, raised, -60.0].map(|value| self.float(double, value));
@@ -71,17 +70,14 @@ impl Selector<'_, '_> {
             return self.rarely(Rarity::Subnormal { raised, least }, normal, [x, n], x, double);
         }
         // As `Ops::scale`.
-        let mantissa = if double { 52 } else { 23 };
-        let magic = self.float(double, 1.5 * 2f64.powi(mantissa));
-        let (one, least) = (self.float(double, 1.0), self.float(double, Ops::least_scale(double)));
-        let n = self.two(opcode::max(double), least, n);
-        let bits = self.two(opcode::add(double), n, magic);
+        let (mantissa, one) = (if double { 52 } else { 23 }, self.float(double, 1.0));
         let half = self.shifted(opcode::shift_right(double), bits, 1);
         let rest = self.two(opcode::integer_sub(double), bits, half);
-        let [half, rest] = [half, rest].map(|n| self.shifted(opcode::shift_left(double), n, mantissa as u64));
-        let [half, rest] = [half, rest].map(|n| self.two(opcode::integer_add(double), n, one));
-        let once = self.two(opcode::mul(double), x, half);
-        self.two(opcode::mul(double), once, rest)
+        [half, rest].into_iter().fold(x, |product, n| {
+            let exponent = self.shifted(opcode::shift_left(double), n, mantissa);
+            let power = self.two(opcode::integer_add(double), exponent, one);
+            self.two(opcode::mul(double), product, power)
+        })
     }
 
     pub(super) fn unary(&mut self, op: Unary, dtype: DType, x: Source) -> Option<Source> {
