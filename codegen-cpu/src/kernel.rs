@@ -7,7 +7,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, MemFlagsData, StackSlot, Value};
 use cranelift_frontend::FunctionBuilder;
-use rjax_ir::{Binary, DType, Result, Scalar, ensure};
+use rjax_ir::{Binary, DType, Result, Scalar, Unary, ensure};
 use rjax_kernel::kir::{Carry, Class, ComplexOp, Expr, Index, Inst, Kernel, Loop, Order, ParamId, Reg, WhileLoop};
 
 pub(crate) use self::wide::WideLoop;
@@ -293,6 +293,11 @@ impl Emitter<'_, '_, '_> {
     }
 
     fn complex(&mut self, real: Reg, imag: Option<Reg>, op: ComplexOp, dtype: DType, operands: &[[Reg; 2]]) {
+        if let (ComplexOp::Unary(Unary::Abs), DType::C64, None, [parts]) = (op, dtype, imag, operands) {
+            let parts = parts.map(|part| self.value(part));
+            let modulus = self.ops.modulus_c64(parts);
+            return self.define(real, modulus);
+        }
         let part = dtype.real().size() as i32;
         let slot = self.ops.stack_slot(6 * part as usize);
         let out = self.ops.builder.ins().stack_addr(I64, slot, 0);

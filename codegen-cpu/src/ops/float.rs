@@ -1,7 +1,7 @@
 //! Floating point: what the machine rounds correctly is emitted in place, the rest called.
 
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::types::F64;
+use cranelift_codegen::ir::types::{F32, F64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 use rjax_ir::{Binary, DType, Unary};
 
@@ -9,6 +9,34 @@ use super::{Lanes, Ops};
 use crate::routines::Routine;
 
 impl Ops<'_, '_> {
+    /// The modulus of a c64 as the interpreter has it: in `f64`, where squares are exact; infinite if a part is.
+    pub(crate) fn modulus_c64(&mut self, parts: [Value; 2]) -> Value {
+        let [re, im] = parts.map(|part| {
+            let wide = self.builder.ins().fpromote(F64, part);
+            self.builder.ins().fmul(wide, wide)
+        });
+        let sum = self.builder.ins().fadd(re, im);
+        let root = self.builder.ins().sqrt(sum);
+        let modulus = self.builder.ins().fdemote(F32, root);
+        // Beside NaN an infinity still decides.
+        let [rare, after] = [(); 2].map(|()| self.builder.create_block());
+        self.builder.append_block_param(after, F32);
+        self.builder.set_cold_block(rare);
+        let is_nan = self.fcmp(FloatCC::Unordered, modulus, modulus);
+        self.builder.ins().brif(is_nan, rare, &[], after, &[modulus.into()]);
+        self.builder.switch_to_block(rare);
+        let infinity = self.builder.ins().f32const(f32::INFINITY);
+        let [re, im] = parts.map(|part| {
+            let magnitude = self.builder.ins().fabs(part);
+            self.fcmp(FloatCC::Equal, magnitude, infinity)
+        });
+        let is_infinite = self.builder.ins().bor(re, im);
+        let exact = self.builder.ins().select(is_infinite, infinity, modulus);
+        self.builder.ins().jump(after, &[exact.into()]);
+        self.builder.switch_to_block(after);
+        self.builder.block_params(after)[0]
+    }
+
     pub(super) fn unary_float(&mut self, op: Unary, dtype: DType, x: Value) -> Value {
         match op {
             Unary::Neg => self.builder.ins().fneg(x),
@@ -55,7 +83,7 @@ impl Ops<'_, '_> {
                 let root = self.builder.ins().sqrt(wide);
                 let one = self.builder.ins().f64const(1.0);
                 let quotient = self.builder.ins().fdiv(one, root);
-                self.builder.ins().fdemote(cranelift_codegen::ir::types::F32, quotient)
+                self.builder.ins().fdemote(F32, quotient)
             }
             Unary::Rsqrt
             | Unary::Exp
