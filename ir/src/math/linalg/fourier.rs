@@ -193,6 +193,15 @@ fn transpose<T: Copy>(from: &[T], stride: usize, to: &mut [T], len: usize) {
     let count = to.len() / len;
     for left in (0..len).step_by(SQUARE) {
         for top in (0..count).step_by(SQUARE) {
+            if left + SQUARE <= len && top + SQUARE <= count {
+                let line = |i: usize| from[(left + i) * stride + top..].first_chunk().expect("a whole square");
+                let lines: [&[T; SQUARE]; SQUARE] = std::array::from_fn(line);
+                for row in 0..SQUARE {
+                    let to = to[(top + row) * len + left..].first_chunk_mut().expect("a whole square");
+                    *to = lines.map(|line| line[row]);
+                }
+                continue;
+            }
             for row in top..count.min(top + SQUARE) {
                 let to = &mut to[row * len..][left..len.min(left + SQUARE)];
                 to.iter_mut().zip(left..).for_each(|(to, column)| *to = from[column * stride + row]);
