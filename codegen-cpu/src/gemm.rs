@@ -27,6 +27,7 @@ use rjax_runtime::parallel_for;
 
 use contract::{Contraction, contract};
 use element::Element;
+use scratch::with_scratch;
 use strided::{Dense, Strided};
 pub(crate) use tile::Kept;
 use tile::{Kernels, MatrixTiles, Real};
@@ -440,7 +441,12 @@ fn subtract_product<T: Real + Element<T> + Neg<Output = T>>(
     unsafe { contract(T::kernels(), &contraction) };
 }
 
-/// A product of few rows whose operands are both contiguous along the summed axis: every element is a sum of its own. Says
+/// Rows of which every element may be a sum of its own.
+const FEW_DOTS: usize = 8;
+/// Columns for which it pays to write such rows down.
+const MANY_DOTS: usize = 32;
+
+/// A product of few rows whose operands are, or can be made, both contiguous along the summed axis: every element is a sum of its own. Says
 /// whether this was one.
 ///
 /// # Safety
@@ -469,8 +475,22 @@ unsafe fn few_dots<T: Real, E: Element<T>, R: Element<T>>(
     let Extents { m, n, k } = extents;
     let (left, right) = (E::as_computed(lhs.start), E::as_computed(rhs.start));
     let (Some(left), Some(right), Some(result)) = (left, right, R::as_computed_mut(out.start)) else { return false };
-    if m > 4 || m == 0 || n == 0 || k == 0 || lhs.column != 1 || rhs.row != 1 || rhs.column == 1 && n > 1 {
+    if m > FEW_DOTS || m == 0 || n == 0 || k == 0 || rhs.row != 1 || rhs.column == 1 && n > 1 {
         return false;
+    }
+    if lhs.column != 1 {
+        // Rows that are not contiguous are written down if many columns need them.
+        if n < MANY_DOTS {
+            return false;
+        }
+        return with_scratch(m * k, |rows: *mut T| {
+            // SAFETY: there is room for the rows; the rest is the caller's promise, of an operand of the type that is computed in.
+            unsafe {
+                (0..m).for_each(|row| E::copy(lhs.at(row, 0), lhs.column, rows.add(row * k), 1, k));
+                let lhs = Matrix { start: rows.cast::<E>(), row: k as isize, column: 1 };
+                few_dots(kernels, extents, lhs, rhs, out, parallel)
+            }
+        });
     }
     let with =
         |matrix: Matrix<E>, start: *const T| Matrix { start: start.cast_mut(), row: matrix.row, column: matrix.column };
@@ -481,13 +501,18 @@ unsafe fn few_dots<T: Real, E: Element<T>, R: Element<T>>(
     };
     let run = |first: usize, end: usize| {
         let (lhs, rhs, out) = dots.columns(first);
-        // SAFETY: the columns are in the matrices.
-        unsafe { (kernels.dots)(Extents { m, n: end - first, k }, lhs, rhs, out) };
+        for row in (0..m).step_by(4) {
+            let (lhs, out) = (Matrix { start: lhs.at(row, 0), ..lhs }, Matrix { start: out.at(row, 0), ..out });
+            // SAFETY: the rows and columns are in the matrices.
+            unsafe { (kernels.dots)(Extents { m: 4.min(m - row), n: end - first, k }, lhs, rhs, out) };
+        }
     };
+    // All rows go through so many columns while these are in the first-level cache.
+    let columns = GRAIN.div_ceil(4 * m * k).next_multiple_of(4);
     if parallel && m * n * k >= 2 * GRAIN {
-        parallel_for(n, GRAIN.div_ceil(4 * m * k).next_multiple_of(4), &run);
+        parallel_for(n, columns, &run);
     } else {
-        run(0, n);
+        (0..n).step_by(columns).for_each(|first| run(first, n.min(first + columns)));
     }
     true
 }

@@ -35,6 +35,7 @@ mod threefry;
 mod unstable_sort;
 
 pub use bessel::{bessel_i0e_coefficients, bessel_i1e_coefficients};
+pub(crate) use complex::{modulus, modulus_c64};
 pub use convert::{Wide, bitcast, convert};
 pub use error_function::{erf_inv_f32_coefficients, erf_inv_f64_coefficients};
 pub use format::{Float, Format, nextafter, reduce_precision};

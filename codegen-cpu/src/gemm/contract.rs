@@ -63,13 +63,13 @@ enum Access<T> {
 
 /// A part of an operand as tiles read it.
 #[derive(Clone, Copy)]
-struct Panel<T> {
-    start: *const T,
+pub(super) struct Panel<T> {
+    pub(super) start: *const T,
     /// From one line to the next in a tile.
-    line: isize,
-    depth: isize,
+    pub(super) line: isize,
+    pub(super) depth: isize,
     /// From one line to the next for lines at the beginning of a tile.
-    group_line: isize,
+    pub(super) group_line: isize,
 }
 
 struct Work<'a, T: Real> {
@@ -457,7 +457,7 @@ impl<T: Real> Work<'_, T> {
 ///
 /// # Safety
 /// The panels and the result have these extents in valid memory.
-unsafe fn tiles<T: Real>(
+pub(super) unsafe fn tiles<T: Real>(
     kernels: &Kernels<T>,
     extents: Extents,
     left: Panel<T>,
@@ -494,6 +494,6 @@ unsafe fn tiles<T: Real>(
     }
 }
 /// A right operand packed in groups.
-fn packed_panel<T>(start: *const T, steps: usize, width: usize) -> Panel<T> {
+pub(super) fn packed_panel<T>(start: *const T, steps: usize, width: usize) -> Panel<T> {
     Panel { start, line: 1, depth: width as isize, group_line: steps as isize }
 }

@@ -9,6 +9,9 @@
 
 mod depthwise;
 mod exact;
+mod few_features;
+mod few_results;
+mod turn;
 
 use half::{bf16, f16};
 use rjax_ir::DType;
@@ -74,6 +77,44 @@ pub(in crate::gemm) struct Phase<E, R> {
 // SAFETY: threads write different groups of the result and only read the operands.
 unsafe impl<E, R> Sync for Phase<E, R> {}
 
+impl<E: Copy, R> Phase<E, R> {
+    /// The same spatial axes for every convolution: those that are not there have extent 1.
+    pub(in crate::gemm) fn axes(&self) -> [ConvAxis; BOUNDS] {
+        let absent = ConvAxis {
+            extent: 1,
+            window: 1,
+            lhs_extent: 1,
+            stride: 1,
+            dilation: 1,
+            base_dilation: 1,
+            low: 0,
+            lhs: 0,
+            rhs: 0,
+            out: 0,
+        };
+        let missing = BOUNDS - self.spatial.len();
+        std::array::from_fn(|i| if i < missing { absent } else { self.spatial[i - missing] })
+    }
+
+    /// The filters of the first group as the right operand of a product.
+    pub(in crate::gemm) fn filters(&self) -> Operand<E> {
+        let axis = |(extent, stride): (usize, isize)| Axis { extent, stride, bound: None };
+        let windows = self.spatial.iter().map(|axis| (axis.window, axis.rhs));
+        let depths = windows.chain([(self.input.extent, self.input.rhs)]);
+        Operand {
+            start: self.rhs,
+            lines: join([axis((self.output.extent, self.output.rhs))]),
+            depths: join(depths.map(axis)),
+            origin: [0; BOUNDS],
+            extents: [1; BOUNDS],
+        }
+    }
+}
+
+fn product(axes: &[ConvAxis], extent: impl Fn(&ConvAxis) -> usize) -> usize {
+    axes.iter().map(extent).product()
+}
+
 /// [`conv`] of elements `E`, computed with as `T`, to elements of `R`.
 ///
 /// # Safety
@@ -95,6 +136,11 @@ pub(super) unsafe fn conv_with<T: Real + Element<T>, E: Element<T>, R: Element<T
         rhs: rhs.cast::<E>(),
         out: out.cast::<R>(),
     };
+    let all = turn::turned(all);
+    // SAFETY: the caller's promise.
+    if few_results::applies(&all) {
+        return unsafe { few_results::scatter(kernels, &all) };
+    }
     for phase in phases(all) {
         // SAFETY: a phase reads and writes elements of the whole.
         unsafe {
@@ -105,7 +151,13 @@ pub(super) unsafe fn conv_with<T: Real + Element<T>, E: Element<T>, R: Element<T
             if T::convolve(kernels, &phase) {
                 continue;
             }
-            run(kernels, &phase, false);
+            if few_features::suits_patches(&phase) {
+                few_features::patches(kernels, &phase);
+            } else if few_features::suits_gradient(&phase) {
+                few_features::gradient(kernels, &phase);
+            } else {
+                run(kernels, &phase, false);
+            }
             if exact::is_spoilt::<T, E, R>(&phase) {
                 exact::exact(kernels, &phase);
             }

@@ -98,6 +98,7 @@ fn sweep(mut check: impl FnMut(Extents, [usize; 3])) {
         check(Extents { m: 20, n: 3100, k: 9 }, layouts);
         check(Extents { m: 1, n: 100, k: 600 }, layouts);
         check(Extents { m: 3, n: 101, k: 70 }, layouts);
+        check(Extents { m: 900, n: 7, k: 310 }, layouts);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Floating point: what the machine rounds correctly is emitted in place, the rest called.
 
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::types::F64;
+use cranelift_codegen::ir::types::{F32, F64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 use rjax_ir::{Binary, DType, Unary};
 
@@ -72,7 +72,7 @@ impl Ops<'_, '_> {
                 let root = self.builder.ins().sqrt(wide);
                 let one = self.builder.ins().f64const(1.0);
                 let quotient = self.builder.ins().fdiv(one, root);
-                self.builder.ins().fdemote(cranelift_codegen::ir::types::F32, quotient)
+                self.builder.ins().fdemote(F32, quotient)
             }
             Unary::Rsqrt
             | Unary::Exp

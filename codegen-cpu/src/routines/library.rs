@@ -4,7 +4,7 @@
 //! with wider vectors.
 
 use rjax_ir::Aval;
-use rjax_ir::math::linalg::LANES;
+use rjax_ir::math::linalg::{LANES, Pieces};
 use rjax_kernel::kir::{Library, LibraryOp};
 use rjax_runtime::parallel_for;
 
@@ -67,9 +67,27 @@ unsafe fn bytes_at_mut<'a>(start: *mut u8, bytes: usize) -> &'a mut [u8] {
     unsafe { std::slice::from_raw_parts_mut(if bytes == 0 { NOWHERE } else { start }, bytes) }
 }
 
+/// Pieces of one problem, on all threads unless these are at work on several problems.
+struct Threads;
+
+impl Pieces for Threads {
+    fn each<T: Send>(&self, values: &mut [T], size: usize, work: &(dyn Fn(usize, &mut [T]) + Sync)) {
+        let (len, size) = (values.len(), size.max(1));
+        let start = values.as_mut_ptr() as usize;
+        parallel_for(len.div_ceil(size), 1, &|first, end| {
+            for i in first..end {
+                let begin = i * size;
+                let piece = (start as *mut T).wrapping_add(begin);
+                // SAFETY: pieces are parts of `values` that do not overlap, each of which one thread gets.
+                work(i, unsafe { std::slice::from_raw_parts_mut(piece, size.min(len - begin)) });
+            }
+        });
+    }
+}
+
 fn solve(op: &LibraryOp, inputs: &[(&Aval, &[u8])], outputs: &mut [(&Aval, &mut [u8])]) {
     match op {
         LibraryOp::Linalg(op) => linalg::run(*op, inputs, outputs),
-        LibraryOp::Fft(op) => op.run(inputs, outputs),
+        LibraryOp::Fft(op) => op.run(inputs, outputs, &Threads),
     }
 }

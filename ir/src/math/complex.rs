@@ -26,8 +26,15 @@ fn times_minus_i(z: Complex128) -> Complex128 {
     Complex128::new(z.im, -z.re)
 }
 
-fn modulus(z: Complex128) -> f64 {
+/// The modulus of c128.
+pub(crate) fn modulus(z: Complex128) -> f64 {
     libm::hypot(z.re, z.im)
+}
+
+/// The modulus of c64, infinite if a part is: in `f64` the squares are exact and cannot overflow.
+pub(crate) fn modulus_c64(z: Complex64) -> f32 {
+    let (re, im) = (z.re as f64, z.im as f64);
+    if z.re.is_infinite() || z.im.is_infinite() { f32::INFINITY } else { (re * re + im * im).sqrt() as f32 }
 }
 
 fn exp(z: Complex128) -> Complex128 {
@@ -373,11 +380,6 @@ fn atan(z: Complex128) -> Complex128 {
     times_minus_i(atanh(times_i(z)))
 }
 
-/// The modulus as a complex number; the op `abs` takes the real part.
-fn abs(z: Complex128) -> Complex128 {
-    Complex128::new(modulus(z), 0.0)
-}
-
 /// A function of c128 with its parts rounded to the element type's.
 macro_rules! through_c128 {
     ($type:ident unary: $($unary:ident)*; binary: $($binary:ident)*;) => {
@@ -391,12 +393,16 @@ macro_rules! through_c128 {
 }
 
 macro_rules! complex {
-    ($($type:ident $part:ident;)*) => {$(
+    ($($type:ident $part:ident $modulus:ident;)*) => {$(
         impl ScalarSemantics for $type {
+            /// The modulus as a complex number; the op `abs` takes the real part.
+            fn abs(self) -> $type {
+                $type::new($modulus(self), 0.0)
+            }
             through_c128! {
                 $type
                 unary:
-                    abs acos acosh asin asinh atan atanh cos cosh exp exp2 expm1 log log1p logistic rsqrt sign sin sinh sqrt
+                    acos acosh asin asinh atan atanh cos cosh exp exp2 expm1 log log1p logistic rsqrt sign sin sinh sqrt
                     tan tanh;
                 binary: atan2 div pow;
             }
@@ -445,6 +451,6 @@ macro_rules! complex {
 }
 
 complex! {
-    Complex64 f32;
-    Complex128 f64;
+    Complex64 f32 modulus_c64;
+    Complex128 f64 modulus;
 }

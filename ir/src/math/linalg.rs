@@ -23,7 +23,7 @@ pub use cholesky::{cholesky, cholesky_lanes};
 pub use columns::Columns;
 pub use eigen::{Eigen, eigen};
 pub use field::{Double, Field};
-pub use fourier::{Direction, FourierPart, fourier};
+pub use fourier::{Direction, FourierPart, InOrder, Pieces, fourier, fourier_of_real, leading, real_of_fourier};
 pub use hermitian::{HermitianTridiagonal, eigh, tridiagonalize};
 pub use kernels::{Kernels, LANES, Plain, View, axpy, deinterleave, dot, interleave, rotate, subtract_product};
 pub use lu::{lu, permutation};

@@ -2,7 +2,9 @@
 
 use num_complex::Complex;
 
-use crate::math::linalg::{Direction, FourierPart, fourier};
+use crate::math::linalg::{
+    Direction, FourierPart, InOrder, Pieces, fourier, fourier_of_real, leading, real_of_fourier,
+};
 use crate::{Aval, DType, DTypeSet, Result, Tensor, check, ensure};
 
 const NAME: &str = "fft";
@@ -80,83 +82,45 @@ impl Fft {
 
     pub(crate) fn eval(&self, x: &Tensor, output: &Aval) -> Tensor {
         let outputs = std::slice::from_ref(output);
-        let mut results =
-            super::numeric::eval(std::slice::from_ref(x), outputs, |inputs, outputs| self.run(inputs, outputs));
+        let mut results = super::numeric::eval(std::slice::from_ref(x), outputs, |inputs, outputs| {
+            self.run(inputs, outputs, &InOrder)
+        });
         results.pop().expect("one result")
     }
 
     /// Computes the op on an operand that it accepts. Elements are in native byte order, row-major, and aligned as their dtype; the output
     /// is not the memory of the input.
-    pub fn run(&self, inputs: &[(&Aval, &[u8])], outputs: &mut [(&Aval, &mut [u8])]) {
+    pub fn run(&self, inputs: &[(&Aval, &[u8])], outputs: &mut [(&Aval, &mut [u8])], pieces: &impl Pieces) {
         let double = inputs[0].0.dtype.real() == DType::F64;
         let (x, y) = (inputs[0].1, &mut *outputs[0].1);
-        if double { self.transform::<f64>(x, y) } else { self.transform::<f32>(x, y) }
+        if double { self.transform::<f64>(x, y, pieces) } else { self.transform::<f32>(x, y, pieces) }
     }
 
-    fn transform<T: FourierPart + bytemuck::Pod>(&self, x: &[u8], y: &mut [u8])
+    fn transform<T: FourierPart + bytemuck::Pod>(&self, x: &[u8], y: &mut [u8], pieces: &impl Pieces)
     where
         Complex<T>: bytemuck::Pod,
     {
-        let (&last, leading) = self.lengths.split_last().expect("verified: at least one length");
+        let (&last, outer) = self.lengths.split_last().expect("verified: at least one length");
         let half = last / 2 + 1;
         match self.kind {
             FftKind::Fft | FftKind::Ifft => {
-                y.copy_from_slice(x);
                 let direction = if self.kind == FftKind::Fft { Direction::Forward } else { Direction::Inverse };
-                fourier::<T>(direction, &self.lengths, bytemuck::cast_slice_mut(y));
+                let (x, y) = (bytemuck::cast_slice(x), bytemuck::cast_slice_mut(y));
+                fourier::<T>(pieces, direction, &self.lengths, x, y);
             }
             FftKind::Rfft => {
-                let (x, y): (&[T], &mut [Complex<T>]) = (bytemuck::cast_slice(x), bytemuck::cast_slice_mut(y));
-                let mut lines: Vec<Complex<T>> = x.iter().map(|&x| Complex::new(x, T::zero())).collect();
-                fourier(Direction::Forward, &[last], &mut lines);
-                for (line, out) in lines.chunks_exact(last.max(1)).zip(y.chunks_exact_mut(half)) {
-                    out.copy_from_slice(&line[..half.min(last)]);
-                }
-                along_leading(Direction::Forward, leading, half, y);
+                let spectra: &mut [Complex<T>] = bytemuck::cast_slice_mut(y);
+                fourier_of_real::<T>(pieces, last, bytemuck::cast_slice(x), spectra);
+                leading(pieces, Direction::Forward, outer, half, spectra);
+            }
+            FftKind::Irfft if outer.is_empty() => {
+                real_of_fourier::<T>(pieces, last, bytemuck::cast_slice(x), bytemuck::cast_slice_mut(y));
             }
             FftKind::Irfft => {
-                let (x, y): (&[Complex<T>], &mut [T]) = (bytemuck::cast_slice(x), bytemuck::cast_slice_mut(y));
-                let mut halves = x.to_vec();
-                along_leading(Direction::Inverse, leading, half, &mut halves);
-                let mut line = vec![Complex::new(T::zero(), T::zero()); last];
-                for (half_line, out) in halves.chunks_exact(half).zip(y.chunks_exact_mut(last.max(1))) {
-                    // A real array has a transform that is its own conjugate mirror image.
-                    for (i, value) in line.iter_mut().enumerate() {
-                        *value = if i < half { half_line[i] } else { half_line[last - i].conj() };
-                    }
-                    line[0].im = T::zero();
-                    if last % 2 == 0 {
-                        line[last / 2].im = T::zero();
-                    }
-                    fourier(Direction::Inverse, &[last], &mut line);
-                    out.iter_mut().zip(&line).for_each(|(out, value)| *out = value.re);
-                }
+                let mut spectra: Vec<Complex<T>> = bytemuck::cast_slice(x).to_vec();
+                leading(pieces, Direction::Inverse, outer, half, &mut spectra);
+                real_of_fourier::<T>(pieces, last, &spectra, bytemuck::cast_slice_mut(y));
             }
         }
-    }
-}
-
-/// Transforms all axes but the last one, which has this extent.
-fn along_leading<T: FourierPart>(direction: Direction, leading: &[usize], last: usize, values: &mut [Complex<T>]) {
-    if leading.is_empty() {
-        return;
-    }
-    // The last axis counts as part of what lies between the elements of a line.
-    let size: usize = leading.iter().product::<usize>() * last;
-    for block in values.chunks_exact_mut(size.max(1)) {
-        fourier_columns(direction, leading, last, block);
-    }
-}
-
-/// The transform of an array `leading × last` along the leading axes, by way of its transpose.
-fn fourier_columns<T: FourierPart>(direction: Direction, leading: &[usize], last: usize, block: &mut [Complex<T>]) {
-    let rows: usize = leading.iter().product();
-    let mut columns = vec![Complex::new(T::zero(), T::zero()); block.len()];
-    for i in 0..rows {
-        (0..last).for_each(|j| columns[j * rows + i] = block[i * last + j]);
-    }
-    fourier(direction, leading, &mut columns);
-    for i in 0..rows {
-        (0..last).for_each(|j| block[i * last + j] = columns[j * rows + i]);
     }
 }

@@ -2,6 +2,7 @@
 
 use num_complex::Complex;
 
+use crate::math::{modulus, modulus_c64};
 use crate::{Aval, Complex64, Complex128, DType, Element, Result, Tensor, Unary, check};
 
 impl Unary {
@@ -67,9 +68,8 @@ impl Unary {
         if self == Unary::IsFinite {
             return with_element!(dtype, T => x.map(|value: T| value.to_c128().re.is_finite()));
         }
-        // The modulus of c64 is that of c128 rounded once.
         if dtype == DType::C64 {
-            x.map(|z: Complex64| if self == Unary::Abs { modulus(z.to_c128()) as f32 } else { self.part(z) })
+            x.map(|z: Complex64| if self == Unary::Abs { modulus_c64(z) } else { self.part(z) })
         } else {
             x.map(|z: Complex128| if self == Unary::Abs { modulus(z) } else { self.part(z) })
         }
@@ -78,8 +78,4 @@ impl Unary {
     fn part<T>(self, z: Complex<T>) -> T {
         if self == Unary::Real { z.re } else { z.im }
     }
-}
-
-fn modulus(z: Complex128) -> f64 {
-    libm::hypot(z.re, z.im)
 }

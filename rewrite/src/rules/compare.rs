@@ -92,6 +92,25 @@ pub(super) static RULES: &[Rule] = &[
         has_dtype(m, inner.inputs[0], DTypeSet::BITS)?;
         Some(Term::apply(Op::Compare(opposite), inner.inputs.iter().map(|&x| x.into())))
     }),
+    // x - 1 does not pass the least integer where x is known not to be negative. Triangles below or above a diagonal meet like this.
+    rule(
+        "compare-before",
+        Exact,
+        DTypeSet::BOOL,
+        &[Code::Compare(Compare::Ge), Code::Compare(Compare::Lt)],
+        "(x - 1 >= y) == (x > y), (x - 1 < y) == (x <= y) for integers x known not to be negative",
+        |m| {
+            let [before, y] = m.two();
+            let one = m.any(2)?;
+            let sum = m.definition(before, Code::Binary(Binary::Add))?;
+            let (x, step) = (sum.inputs[1 - one], sum.inputs[one]);
+            has_dtype(m, x, DTypeSet::SIGNED)?;
+            m.is_number(step, -1.0)?;
+            when(m.known(x).contains(Known::NONNEGATIVE))?;
+            let compare = if *m.op == Op::Compare(Compare::Ge) { Compare::Gt } else { Compare::Le };
+            Some(Term::apply(Op::Compare(compare), [x.into(), y.into()]))
+        },
+    ),
     rule("max-self", Exact, DTypeSet::ANY, &[MAX, MIN], "max(x, x) == x, min(x, x) == x", |m| {
         let [x, y] = m.two();
         when(x == y)?;

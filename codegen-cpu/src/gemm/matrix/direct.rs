@@ -15,7 +15,7 @@ use super::tiles::{BLOCK, HALF, Patches, STEP, Tiles, packed_len};
 use super::{Packing, is_ordinary};
 use crate::gemm::conv::Phase;
 use crate::gemm::element::Element;
-use crate::gemm::operand::{Axis, BOUNDS, Operand, inside};
+use crate::gemm::operand::{BOUNDS, inside};
 use crate::gemm::scratch::with_scratch;
 
 /// Bytes of the image that are written down at once: they stay in the second-level cache.
@@ -64,21 +64,7 @@ pub(in crate::gemm) fn applies<E: Element<f32>, R: Element<f32>>(phase: &Phase<E
 
 impl<'a, E: Element<f32>, R: Element<f32>> Plan<'a, E, R> {
     fn new(phase: &'a Phase<E, R>) -> Plan<'a, E, R> {
-        let absent = ConvAxis {
-            extent: 1,
-            window: 1,
-            lhs_extent: 1,
-            stride: 1,
-            dilation: 1,
-            base_dilation: 1,
-            low: 0,
-            lhs: 0,
-            rhs: 0,
-            out: 0,
-        };
-        let missing = AXES - phase.spatial.len();
-        let axes: [ConvAxis; AXES] =
-            std::array::from_fn(|i| if i < missing { absent } else { phase.spatial[i - missing] });
+        let axes = phase.axes();
         let parts = E::PARTS.expect("checked by `applies`");
         let features = phase.input.extent;
         let extent = |axis: &ConvAxis, count: usize| (count - 1) * axis.stride + (axis.window - 1) * axis.dilation + 1;
@@ -117,21 +103,6 @@ impl<'a, E: Element<f32>, R: Element<f32>> Plan<'a, E, R> {
             }
         }
         plan
-    }
-
-    /// The filters as the right operand of a product.
-    fn filters(&self) -> Operand<E> {
-        let depths = self.axes.iter().map(|axis| (axis.window, axis.rhs));
-        let depths = depths.chain([(self.features, self.phase.input.rhs)]);
-        let axis = |(extent, stride): (usize, isize)| Axis { extent, stride, bound: None };
-        let depths = depths.filter(|&(extent, _)| extent != 1).map(axis).collect();
-        Operand {
-            start: self.phase.rhs,
-            lines: vec![axis((self.phase.output.extent, self.phase.output.rhs))],
-            depths,
-            origin: [0; BOUNDS],
-            extents: [1; BOUNDS],
-        }
     }
 
     /// Writes down the part of an image for result indices from `[first0, first1]` on; says the bits of the greatest magnitude.
@@ -310,7 +281,7 @@ pub(in crate::gemm) unsafe fn convolve<E: Element<f32>, R: Element<f32>>(phase: 
 unsafe fn one_group<E: Element<f32>, R: Element<f32>>(phase: &Phase<E, R>) -> bool {
     let plan = Plan::new(phase);
     let (k, filters) = (plan.offsets.len() * STEP, phase.output.extent);
-    let source = plan.filters();
+    let source = phase.filters();
     with_scratch(packed_len(filters, k, plan.parts), |packed: *mut u16| {
         let packing = Packing { source: &source, side: Side::Right, lines: 0..filters, depths: 0..k };
         // SAFETY: there is room for the packed filters.

@@ -287,3 +287,39 @@ fn convolutions_of_many_features() {
         check::<f32, f32>(&case(true), Some(kernels), DType::F32, |x| x as f32, true);
     }
 }
+
+/// Few features of the image, of the result or of both, small windows and windows as large as the image, in both layouts.
+#[test]
+fn convolutions_of_few_features() {
+    let plain = [1, 1, 1];
+    let cases: [(&[ConvAxis], [usize; 3]); 14] = [
+        // Patches where they are.
+        (&[axis(10, 3, 1, plain), axis(19, 5, 2, plain)], [2, 3, 17]),
+        (&[axis(17, 7, 3, [2, 1, 1]), axis(23, 7, 3, [2, 1, 1])], [2, 3, 64]),
+        (&[axis(4, 2, 1, plain), axis(5, 3, 0, [1, 2, 1]), axis(12, 2, 1, plain)], [1, 5, 9]),
+        (&[axis(1100, 25, 12, plain)], [2, 1, 8]),
+        (&[axis(9, 2, -1, plain), axis(17, 3, 2, [1, 1, 2])], [2, 4, 32]),
+        // Windows as large as the image: gradients for filters.
+        (&[axis(12, 12, 1, plain), axis(20, 18, 0, plain)], [1, 5, 17]),
+        (&[axis(13, 6, 1, [1, 2, 1]), axis(23, 11, 3, [1, 2, 1])], [3, 2, 32]),
+        (&[axis(5, 4, 1, plain), axis(6, 6, 1, [2, 1, 1]), axis(12, 12, 1, plain)], [4, 3, 8]),
+        (&[axis(70, 64, 0, plain)], [2, 3, 16]),
+        // The same of one result.
+        (&[axis(12, 12, 1, plain), axis(10, 19, 1, [1, 1, 2])], [16, 5, 1]),
+        // Few results.
+        (&[axis(10, 3, 1, plain), axis(12, 5, 2, plain)], [2, 16, 3]),
+        (&[axis(10, 3, 1, [1, 2, 3]), axis(12, 3, 2, [1, 1, 2])], [2, 9, 1]),
+        (&[axis(3, 2, 1, [1, 1, 2]), axis(6, 3, -1, plain), axis(9, 4, 0, plain)], [2, 8, 4]),
+        (&[axis(100, 9, 11, [1, 1, 3])], [2, 32, 2]),
+    ];
+    for (spatial, [batch, inputs, outputs]) in cases {
+        for features_last in [true, false] {
+            let spatial = spatial.to_vec();
+            let case = Case { batch, groups: 1, inputs, outputs, spatial, features_last, groups_of_images: false };
+            check::<f32, f32>(&case, None, DType::F32, |x| x as f32, false);
+            check::<f32, f32>(&case, None, DType::F32, |x| x as f32, true);
+            check::<f64, f64>(&case, None, DType::F64, |x| x, false);
+            check::<f32, bf16>(&case, None, DType::BF16, |x| x as f32, false);
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! Dense matrices with contiguous columns, in which reflections and rotations run over consecutive memory.
 
-use super::kernels::{Kernels, View};
+use std::ops::Range;
+
+use super::kernels::{Kernels, View, transpose};
 use super::{Double, Field};
 
 /// A matrix stored column after column.
@@ -26,7 +28,9 @@ impl<T: Double> Columns<T> {
 
     /// A row-major matrix of any precision.
     pub fn from_rows<S: Field<Wide = T>>(rows: usize, cols: usize, elements: &[S]) -> Columns<T> {
-        Columns::from_fn(rows, cols, |i, j| elements[i * cols + j].widen())
+        let mut columns = Columns::zeros(rows, cols);
+        transpose(cols, elements, rows, &mut columns.data, |x| x.widen());
+        columns
     }
 
     /// The matrix with these elements.
@@ -40,11 +44,7 @@ impl<T: Double> Columns<T> {
 
     /// Writes the matrix row after row, rounded to the precision of the target.
     pub fn to_rows<S: Field<Wide = T>>(&self, elements: &mut [S]) {
-        for j in 0..self.cols {
-            for (i, &x) in self.col(j).iter().enumerate() {
-                elements[i * self.cols + j] = S::narrow(x);
-            }
-        }
+        transpose(self.rows, &self.data, self.cols, elements, S::narrow);
     }
 
     /// The number of rows.
@@ -115,18 +115,36 @@ impl<T: Double> Columns<T> {
         &mut self.data[start..]
     }
 
+    /// The greatest part of an element, without its sign.
+    pub(super) fn greatest(&self) -> f64 {
+        self.data.iter().fold(0.0, |greatest: f64, x| greatest.max(x.re().abs()).max(x.im().abs()))
+    }
+
     /// Whether all elements are finite.
     pub fn is_finite(&self) -> bool {
         self.data.iter().all(|x| x.is_finite())
     }
 }
 
+/// Sums of squares in which neither a square that counts vanished nor one overflowed.
+const ORDINARY: Range<f64> = 1e-280..1e280;
+
 /// The Euclidean norm, without overflow on the way.
-pub(super) fn norm<T: Double>(x: &[T]) -> f64 {
+pub(super) fn norm<T: Double, K: Kernels>(kernels: &K, x: &[T]) -> f64 {
+    let squares = kernels.dot(x, x).re();
+    if ORDINARY.contains(&squares) {
+        return squares.sqrt();
+    }
     let largest = x.iter().fold(0.0f64, |largest, x| largest.max(x.re().abs()).max(x.im().abs()));
     if largest == 0.0 || !largest.is_finite() {
         return largest;
     }
     let squares: f64 = x.iter().map(|x| (x.re() / largest).powi(2) + (x.im() / largest).powi(2)).sum();
     largest * squares.sqrt()
+}
+
+/// The Euclidean norm of a vector of two elements.
+pub(super) fn hypot(x: f64, y: f64) -> f64 {
+    let squares = x * x + y * y;
+    if ORDINARY.contains(&squares) { squares.sqrt() } else { x.hypot(y) }
 }

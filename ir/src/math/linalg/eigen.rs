@@ -42,7 +42,7 @@ pub fn eigen<T: SchurForm, K: Kernels>(kernels: &K, a: Columns<T>, left: bool, r
     }
     // What the triangular form has on its diagonal differs from the eigenvalues by rounding.
     (0..n).for_each(|k| *t.at_mut(k, k) = values[k]);
-    let smallest = f64::EPSILON * (0..n).map(|j| norm(t.col(j))).fold(f64::MIN_POSITIVE, f64::max);
+    let smallest = f64::EPSILON * (0..n).map(|j| norm(kernels, t.col(j))).fold(f64::MIN_POSITIVE, f64::max);
     let real = T::from_parts(0.0, 1.0) == T::ZERO;
     let vectors_of = |of_triangle: &dyn Fn(usize) -> Vec<Complex128>| {
         let mut result: Columns<Complex128> = Columns::zeros(n, n);
@@ -56,7 +56,7 @@ pub fn eigen<T: SchurForm, K: Kernels>(kernels: &K, a: Columns<T>, left: bool, r
             for (j, &factor) in y.iter().enumerate() {
                 kernels.axpy(factor, z.col(j), result.col_mut(k));
             }
-            normalise(result.col_mut(k), real && values[k].im == 0.0);
+            normalise(kernels, result.col_mut(k), real && values[k].im == 0.0);
         }
         result
     };
@@ -111,8 +111,8 @@ fn left_vector(t: &Columns<Complex128>, k: usize, smallest: f64) -> Vec<Complex1
 }
 
 /// Scales to length 1, the greatest element real.
-fn normalise(x: &mut [Complex128], real: bool) {
-    let length = norm(x);
+fn normalise<K: Kernels>(kernels: &K, x: &mut [Complex128], real: bool) {
+    let length = norm(kernels, x);
     let greatest = x.iter().copied().max_by(|a, b| a.norm_sqr().total_cmp(&b.norm_sqr())).unwrap_or(Complex128::ONE);
     let factor = greatest.conj().scale(1.0 / (greatest.modulus() * length));
     for x in x {

@@ -1,7 +1,7 @@
 //! Eigenvalues of Hermitian matrices: reduction to a real tridiagonal matrix, then the QL algorithm with implicit shifts.
 
 use super::Double;
-use super::columns::Columns;
+use super::columns::{Columns, hypot};
 use super::kernels::Kernels;
 use super::reflect::{reflector, subdiagonal_product};
 
@@ -22,7 +22,7 @@ pub fn tridiagonalize<T: Double, K: Kernels>(kernels: &K, mut a: Columns<T>) -> 
     let n = a.cols();
     let (mut below, mut taus) = (Vec::new(), Vec::new());
     for i in 0..n.saturating_sub(1) {
-        let (tau, beta) = reflector(&mut a.col_mut(i)[i + 1..]);
+        let (tau, beta) = reflector(kernels, &mut a.col_mut(i)[i + 1..]);
         let mut v = a.col(i)[i + 1..].to_vec();
         v[0] = T::ONE;
         // H^H A H = A - v w^H - w v^H with y = tau A v and w = y - (tau (y^H v) / 2) v.
@@ -78,13 +78,13 @@ fn deflate<T: Double, K: Kernels>(
             return Some(());
         }
         let mut g = (d[l + 1] - d[l]) / (2.0 * e[l]);
-        let mut r = g.hypot(1.0);
+        let mut r = hypot(g, 1.0);
         g = d[m] - d[l] + e[l] / (g + r.copysign(g));
         let (mut s, mut c, mut p) = (1.0, 1.0, 0.0);
         let mut split = false;
         for i in (l..m).rev() {
             let (f, b) = (s * e[i], c * e[i]);
-            r = f.hypot(g);
+            r = hypot(f, g);
             e[i + 1] = r;
             if r == 0.0 {
                 // The matrix falls apart here.

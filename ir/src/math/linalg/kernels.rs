@@ -58,6 +58,19 @@ pub(super) fn transposed<T: Field>(rows: usize, cols: usize, from: &[T], stride:
     to
 }
 
+/// Fills rows of `rows` elements with the columns, `cols` in each row, of a matrix of another type.
+#[inline(always)]
+pub(super) fn transpose<S: Copy, T>(cols: usize, from: &[S], rows: usize, to: &mut [T], element: impl Fn(S) -> T) {
+    for left in (0..cols).step_by(SQUARE) {
+        for top in (0..rows).step_by(SQUARE) {
+            for j in left..cols.min(left + SQUARE) {
+                let to = &mut to[j * rows..][top..rows.min(top + SQUARE)];
+                to.iter_mut().zip(top..).for_each(|(to, i)| *to = element(from[i * cols + j]));
+            }
+        }
+    }
+}
+
 /// How many small matrices are factored side by side, which is how many sums a dot product has: one for each lane of a vector.
 pub const LANES: usize = 16;
 
@@ -166,15 +179,24 @@ pub fn dot<T: Double>(x: &[T], y: &[T]) -> T {
     let mut lanes = [T::ZERO; LANES];
     let (whole_x, whole_y) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
     let rest = whole_x.remainder().iter().zip(whole_y.remainder());
-    for (x, y) in whole_x.clone().zip(whole_y.clone()) {
+    for (x, y) in whole_x.zip(whole_y) {
         for lane in 0..LANES {
             lanes[lane] += x[lane].conj() * y[lane];
         }
     }
+    for (lane, (&x, &y)) in lanes.iter_mut().zip(rest) {
+        *lane += x.conj() * y;
+    }
+    total(&mut lanes)
+}
+
+/// The sum of all lanes. A function of its own: what is seen of the order of these sums would decide which lanes share a vector in the loop above.
+#[inline(never)]
+fn total<T: Double>(lanes: &mut [T; LANES]) -> T {
     for half in [8, 4, 2, 1] {
         (0..half).for_each(|lane| lanes[lane] += lanes[lane + half]);
     }
-    rest.fold(lanes[0], |total, (&x, &y)| total + x.conj() * y)
+    lanes[0]
 }
 
 /// See [`Kernels::rotate`].

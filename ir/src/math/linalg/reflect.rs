@@ -4,18 +4,18 @@
 //! together, as `I - V T V^H` with a small triangle T (Schreiber and Van Loan, 1989), so that most of the work is products of matrices.
 
 use super::Double;
-use super::columns::{Columns, norm};
+use super::columns::{Columns, hypot, norm};
 use super::kernels::{BLOCK, Kernels, View};
 
 /// Turns x into the tail of the reflector for which `H^H x` is `beta` times the first unit vector, beta real; returns tau and
 /// beta. `x[0]` is left alone.
-pub(super) fn reflector<T: Double>(x: &mut [T]) -> (T, f64) {
+pub(super) fn reflector<T: Double, K: Kernels>(kernels: &K, x: &mut [T]) -> (T, f64) {
     let (&mut head, tail) = x.split_first_mut().expect("a reflector has at least one element");
-    let rest = norm(tail);
+    let rest = norm(kernels, tail);
     if rest == 0.0 && head.im() == 0.0 {
         return (T::ZERO, head.re());
     }
-    let beta = -head.modulus().hypot(rest).copysign(head.re());
+    let beta = -hypot(head.modulus(), rest).copysign(head.re());
     let tau = T::from_parts((beta - head.re()) / beta, -head.im() / beta);
     let scale = T::ONE / (head - T::from_parts(beta, 0.0));
     tail.iter_mut().for_each(|x| *x *= scale);
@@ -92,7 +92,7 @@ pub fn geqrf<T: Double, K: Kernels>(kernels: &K, a: &mut Columns<T>) -> Vec<T> {
     for start in (0..steps).step_by(BLOCK) {
         let end = (start + BLOCK).min(steps);
         for i in start..end {
-            let (tau, beta) = reflector(&mut a.col_mut(i)[i..]);
+            let (tau, beta) = reflector(kernels, &mut a.col_mut(i)[i..]);
             for j in i + 1..end {
                 let (v, x) = a.two_cols_mut(i, j);
                 reflect(kernels, tau.conj(), &v[i + 1..], &mut x[i..]);
@@ -137,7 +137,7 @@ pub fn hessenberg<T: Double, K: Kernels>(kernels: &K, a: &mut Columns<T>) -> Vec
     let n = a.cols();
     let mut taus = Vec::with_capacity(n.saturating_sub(1));
     for i in 0..n.saturating_sub(1) {
-        let (tau, beta) = reflector(&mut a.col_mut(i)[i + 1..]);
+        let (tau, beta) = reflector(kernels, &mut a.col_mut(i)[i + 1..]);
         let tail = a.col(i)[i + 2..].to_vec();
         // From the right: rows of A times H, a combination of columns.
         let mut product = a.col(i + 1).to_vec();

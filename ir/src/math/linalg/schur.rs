@@ -184,7 +184,7 @@ fn double_step<K: Kernels>(
         if k > low {
             (0..size).for_each(|i| x[i] = h.at(k + i, k - 1));
         }
-        let (tau, beta) = reflector(&mut x[..size]);
+        let (tau, beta) = reflector(kernels, &mut x[..size]);
         let tail = [x[1], x[2]];
         let tail = &tail[..size - 1];
         if k > low {
