@@ -23,14 +23,13 @@ fn has_any(program: &Program) -> bool {
 }
 
 /// What a product is made of.
-#[derive(Clone, Copy)]
-enum Kind {
-    Parts,
+enum Kind<'a> {
+    Parts(&'a DotGeneral),
     /// Of integers whose products are at most so great.
-    Bytes(usize),
+    Bytes(&'a DotGeneral, usize),
 }
 
-fn kind(program: &Program, eqn: &Eqn) -> Option<Kind> {
+fn kind<'a>(program: &Program, eqn: &'a Eqn) -> Option<Kind<'a>> {
     let Op::DotGeneral(dot) = &eqn.op else { return None };
     let [lhs, rhs] = [0, 1].map(|i| program.aval(eqn.inputs[i]));
     let result = &program.avals[eqn.outputs[0].index()];
@@ -39,7 +38,7 @@ fn kind(program: &Program, eqn: &Eqn) -> Option<Kind> {
         return None;
     }
     let greatest = match lhs.dtype {
-        DType::C64 | DType::C128 => return (dot.preferred == lhs.dtype).then_some(Kind::Parts),
+        DType::C64 | DType::C128 => return (dot.preferred == lhs.dtype).then_some(Kind::Parts(dot)),
         DType::I8 => 128 * 128,
         DType::U8 => 255 * 255,
         DType::Bool
@@ -57,7 +56,7 @@ fn kind(program: &Program, eqn: &Eqn) -> Option<Kind> {
     };
     // One summed axis is cut.
     let longest = dot.lhs_contracting.iter().map(|&axis| lhs.shape[axis]).max()?;
-    (dot.preferred.is_integer() && summed / longest * greatest <= EXACT).then_some(Kind::Bytes(greatest))
+    (dot.preferred.is_integer() && summed / longest * greatest <= EXACT).then_some(Kind::Bytes(dot, greatest))
 }
 
 fn rewrite(program: &Program) -> Result<Program> {
@@ -74,14 +73,14 @@ fn rewrite(program: &Program) -> Result<Program> {
     for eqn in &program.eqns {
         b.location = eqn.location.clone();
         let inputs: Vec<Atom> = eqn.inputs.iter().map(|&atom| at(&map, atom)).collect();
-        let outputs = match (&eqn.op, kind(program, eqn)) {
-            (Op::DotGeneral(dot), Some(Kind::Parts)) => vec![of_parts(&mut b, dot, inputs[0], inputs[1])],
-            (Op::DotGeneral(dot), Some(Kind::Bytes(greatest))) => {
+        let outputs = match kind(program, eqn) {
+            Some(Kind::Parts(dot)) => vec![of_parts(&mut b, dot, inputs[0], inputs[1])],
+            Some(Kind::Bytes(dot, greatest)) => {
                 vec![of_bytes(&mut b, dot, inputs[0], inputs[1], greatest)]
             }
-            (op, _) => {
+            None => {
                 let mut failed = Ok(());
-                let op = op.map_subprograms(|body| match rewrite(body) {
+                let op = eqn.op.map_subprograms(|body| match rewrite(body) {
                     Ok(body) => Arc::new(body),
                     Err(error) => {
                         failed = Err(error);

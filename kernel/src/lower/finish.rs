@@ -1,4 +1,5 @@
-//! The last passes over a kernel: dead code, loops joined, merged and interchanged, sums blocked, loops marked, registers numbered.
+//! The last passes over a kernel: dead code, loops joined, merged, interchanged and split, sums blocked and put into the loops of their terms, loops
+//! marked, registers numbered.
 
 mod blocks;
 mod columns;

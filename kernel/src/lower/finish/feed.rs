@@ -55,8 +55,9 @@ fn feeds(writer: &Loop, reader: &Loop, kernel: &Kernel) -> bool {
                 [] => true,
                 [(_, place, value)] => {
                     fed = true;
-                    let same = place.coefficient(writer.variable) == 1
-                        && *place == substituted(index, reader.variable, writer.variable);
+                    let mut index = index.clone();
+                    index.map(&mut |r| if r == reader.variable { writer.variable } else { r });
+                    let same = place.coefficient(writer.variable) == 1 && *place == index;
                     mask.is_none() && same && kernel.registers[value.index()] == kernel.registers[result.index()]
                 }
                 [..] => false,
@@ -86,12 +87,6 @@ fn stored(writer: &Loop) -> Vec<(ParamId, Index, Reg)> {
         | Inst::While(_) => None,
     });
     stores.collect()
-}
-
-/// The index with one register for another.
-fn substituted(index: &Index, from: Reg, to: Reg) -> Index {
-    let others = Index { terms: index.terms.iter().copied().filter(|&(r, _)| r != from).collect(), ..index.clone() };
-    others.plus(&Index::reg(to), index.coefficient(from))
 }
 
 /// Puts the loop at `first` in front of the body of the one at `second`, which takes the values that were stored.

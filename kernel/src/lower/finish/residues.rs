@@ -10,7 +10,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rjax_ir::{Binary, Compare, DType, Scalar};
+use rjax_ir::{Binary, DType, Scalar, math};
 
 use super::copies::{Renaming, is_straight, register};
 use super::remove_dead;
@@ -134,7 +134,7 @@ impl Splitter<'_> {
                 if let Expr::Compare(op, x, y) = copied
                     && let (Some(x), Some(y)) = (number(x), number(y))
                 {
-                    answers.insert(*new, holds(*op, x, y));
+                    answers.insert(*new, math::compare::<i64>(*op, x, y));
                 }
                 if let Expr::Const(scalar) = copied
                     && let Some(number) = integer(scalar)
@@ -239,15 +239,4 @@ fn divided(index: &Index, divisor: i64) -> Option<(Index, i64)> {
         index.terms.iter().map(|&(r, by)| (by % divisor == 0).then_some((r, by / divisor))).collect();
     let quotient = Index { constant: index.constant.div_euclid(divisor), terms: terms? };
     Some((quotient, index.constant.rem_euclid(divisor)))
-}
-
-fn holds(op: Compare, x: i64, y: i64) -> bool {
-    match op {
-        Compare::Eq | Compare::EqTo => x == y,
-        Compare::Ne => x != y,
-        Compare::Ge => x >= y,
-        Compare::Gt => x > y,
-        Compare::Le | Compare::LeTo => x <= y,
-        Compare::Lt | Compare::LtTo => x < y,
-    }
 }

@@ -14,9 +14,8 @@ impl Writer<'_> {
 
     pub(super) fn element_type(&mut self, element: &ElementType) -> Result<u64> {
         let complex = match element {
-            ElementType::DType(DType::C64) => Some(DType::F32),
-            ElementType::DType(DType::C128) => Some(DType::F64),
-            _ => None,
+            ElementType::DType(dtype) => dtype.is_complex().then(|| dtype.real()),
+            ElementType::Index | ElementType::Other(_) => None,
         };
         if let Some(part) = complex {
             let part = self.element_type(&ElementType::DType(part))?;
