@@ -30,7 +30,7 @@ use element::Element;
 use scratch::with_scratch;
 use strided::{Dense, Strided};
 pub(crate) use tile::Kept;
-use tile::{Kernels, MatrixTiles, Real};
+use tile::{Kernels, MatrixTiles, Real, Tile};
 
 /// An operand or result in memory: the first element and the strides, in elements, of its rows and columns.
 #[derive(Clone, Copy)]
@@ -439,6 +439,49 @@ fn subtract_product<T: Real + Element<T> + Neg<Output = T>>(
     };
     // SAFETY: the operands hold these extents, and the result is another slice; the kernels are this machine's.
     unsafe { contract(T::kernels(), &contraction) };
+}
+
+/// Rows of such operands that stay in the first-level cache.
+const TRANSPOSED_STEPS: usize = 128;
+
+/// The product of the transpose of `a` with `b`, both of rows of `width` elements, in single precision.
+pub(crate) fn transposed_product_f32(width: usize, a: &[f32], b: &[f32], out: &mut [f32]) {
+    transposed_product(width, a, b, out);
+}
+
+/// [`transposed_product_f32`] in double precision.
+pub(crate) fn transposed_product_f64(width: usize, a: &[f64], b: &[f64], out: &mut [f64]) {
+    transposed_product(width, a, b, out);
+}
+
+fn transposed_product<T: Real>(width: usize, a: &[T], b: &[T], out: &mut [T]) {
+    let kernels = T::kernels();
+    let columns = kernels.width();
+    let k = a.len() / width;
+    assert!(a.len() == k * width && b.len() == a.len() && out.len() == width * width && width.is_multiple_of(columns));
+    if k == 0 {
+        out.fill(T::ZERO);
+    }
+    for first in (0..k).step_by(TRANSPOSED_STEPS) {
+        for row in (0..width).step_by(kernels.rows) {
+            for column in (0..width).step_by(columns) {
+                let tile = Tile {
+                    k: TRANSPOSED_STEPS.min(k - first),
+                    a: a.as_ptr().wrapping_add(first * width + row),
+                    a_row: 1,
+                    a_k: width as isize,
+                    b: b.as_ptr().wrapping_add(first * width + column),
+                    b_k: width as isize,
+                    c: out.as_mut_ptr().wrapping_add(row * width + column),
+                    c_row: width as isize,
+                    columns,
+                    accumulate: first > 0,
+                };
+                // SAFETY: the rows and columns are in the operands, which have k rows, and in the result; the kernels are this machine's.
+                unsafe { (kernels.tile)(kernels.rows.min(width - row), kernels.row_vectors, false, &tile) };
+            }
+        }
+    }
 }
 
 /// Rows of which every element may be a sum of its own.

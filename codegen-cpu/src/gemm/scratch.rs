@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use bytemuck::Pod;
 use rjax_ir::{Aval, DType};
 use rjax_runtime::{Buffer, guarded};
 
@@ -37,6 +38,12 @@ pub(crate) fn with_scratch<T, R>(count: usize, work: impl FnOnce(*mut T) -> R) -
         }
     });
     result
+}
+
+/// Calls `work` with `count` numbers of unspecified value.
+pub(crate) fn with_numbers<T: Pod>(count: usize, work: impl FnOnce(&mut [T])) {
+    // SAFETY: the bytes of a buffer are initialised, aligned to a cache line, and in use here only; any bytes are a number.
+    with_scratch(count, |start: *mut T| work(unsafe { std::slice::from_raw_parts_mut(start, count) }));
 }
 
 /// How many blocks a thread keeps.

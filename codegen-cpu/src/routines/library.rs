@@ -68,7 +68,7 @@ unsafe fn bytes_at_mut<'a>(start: *mut u8, bytes: usize) -> &'a mut [u8] {
 }
 
 /// Pieces of one problem, on all threads unless these are at work on several problems.
-struct Threads;
+pub(super) struct Threads;
 
 impl Pieces for Threads {
     fn each<T: Send>(&self, values: &mut [T], size: usize, work: &(dyn Fn(usize, &mut [T]) + Sync)) {

@@ -16,6 +16,7 @@ mod lu;
 mod reflect;
 mod schur;
 mod singular;
+mod strips;
 mod triangular;
 mod tridiagonal;
 
@@ -30,5 +31,6 @@ pub use lu::{lu, permutation};
 pub use reflect::{geqrf, hessenberg, householder_product};
 pub use schur::{Schur, SchurForm};
 pub use singular::{Singular, Vectors, svd};
+pub use strips::{STRIP, adjoint_product, factor, substitute};
 pub use triangular::{Triangle, triangular_solve};
 pub use tridiagonal::tridiagonal_solve;

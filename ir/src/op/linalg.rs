@@ -253,10 +253,10 @@ impl Linalg {
                 let others = if left_side { cols } else { rows };
                 let triangle = Triangle { lower, transpose: transpose_a, conjugate: conjugate_a, unit_diagonal };
                 let x: &mut [T] = bytemuck::cast_slice_mut(outputs[0].1);
-                x.copy_from_slice(input(1));
                 for i in 0..batch {
-                    let (a, x) = (part(input(0), i, n * n), part_mut(x, i, rows * cols));
-                    triangular_solve(kernels, triangle, left_side, n, others, a, x);
+                    let (a, b) = (part(input(0), i, n * n), part(input(1), i, rows * cols));
+                    let x = part_mut(x, i, rows * cols);
+                    triangular_solve(kernels, triangle, left_side, [n, others], a, b, x);
                 }
             }
             Linalg::Lu => {

@@ -1,85 +1,57 @@
 //! Cholesky factorisation: a positive definite matrix as the product of a lower triangle and its adjoint.
 
 use super::Field;
-use super::kernels::{BLOCK, Kernels, LANES, PANEL, View, transposed};
-use super::triangular::forward;
+use super::kernels::{Kernels, LANES, transpose_strided};
+use super::strips::{MOVED, MULTIPLIED, STRIP, advance, load, steps, together};
 
 /// Replaces a Hermitian n × n matrix, of which only the lower triangle is read, by its lower factor with zeros above.
 /// A matrix that is not positive definite gives NaN in the whole lower triangle.
 #[inline(always)]
 pub fn cholesky<T: Field, K: Kernels>(kernels: &K, n: usize, a: &mut [T]) {
-    let mut definite = true;
-    for panel in (0..n).step_by(PANEL) {
-        let panel_end = (panel + PANEL).min(n);
-        for start in (panel..panel_end).step_by(BLOCK) {
-            let end = (start + BLOCK).min(panel_end);
-            definite = definite && diagonal_block(n, a, start, end);
-            if definite {
-                eliminate(kernels, n, a, [start, end, panel_end]);
-            }
+    kernels.with_scratch(n.div_ceil(STRIP) * n * STRIP, |strips| factor_strips(kernels, n, a, strips));
+}
+
+/// As [`cholesky`], with room for the strips of the adjoint of the factor: rows of the lower triangle are columns of theirs.
+fn factor_strips<T: Field, K: Kernels>(kernels: &K, n: usize, a: &mut [T], strips: &mut [T]) {
+    let size = n * STRIP;
+    let moved = together(size, MOVED);
+    let lower = &*a;
+    kernels.each(strips, moved * size, &|piece, strips| {
+        for (columns, strip) in steps(n).skip(piece * moved).zip(strips.chunks_exact_mut(size)) {
+            let strip = &mut strip[..columns.end * STRIP];
+            load(lower, n, true, columns.clone(), 0..columns.end, strip);
+            strip.iter_mut().for_each(|x| *x = x.conj());
         }
+    });
+    let definite = steps(n).all(|step| {
+        let (strip, later) = strips[step.start * n..].split_at_mut(size);
+        let (above, rows) = strip.split_at_mut(step.start * STRIP);
+        let mut sums = [T::ZERO; STRIP * STRIP];
+        kernels.adjoint_product(above, above, &mut sums);
+        let definite = kernels.factor(&sums, &mut rows[..step.len() * STRIP]);
         if definite {
-            eliminate(kernels, n, a, [panel, panel_end, n]);
+            let solved = together(step.end * STRIP * STRIP, MULTIPLIED);
+            kernels.each(later, solved * size, &|_, later| {
+                later.chunks_exact_mut(size).for_each(|other| advance(kernels, false, step.clone(), strip, other));
+            });
         }
-    }
-    for i in 0..n {
-        let (lower, upper) = a[i * n..][..n].split_at_mut(i + 1);
-        if !definite {
-            lower.fill(T::NAN);
-        }
-        upper.fill(T::ZERO);
-    }
-}
-
-/// Factors the block on the diagonal, to which all earlier columns have been applied.
-#[inline(always)]
-fn diagonal_block<T: Field>(n: usize, a: &mut [T], start: usize, end: usize) -> bool {
-    for j in start..end {
-        let mut pivot = a[j * n + j].without_imaginary();
-        for p in start..j {
-            let x = a[j * n + p];
-            pivot -= (x * x.conj()).without_imaginary();
-        }
-        if !pivot.is_positive() {
-            return false;
-        }
-        let pivot = pivot.root();
-        a[j * n + j] = pivot;
-        for i in j + 1..end {
-            let mut x = a[i * n + j];
-            for p in start..j {
-                x -= a[i * n + p] * a[j * n + p].conj();
+        definite
+    });
+    kernels.each(a, moved * size, &|piece, rows| {
+        let strips = strips.chunks_exact(size).skip(piece * moved);
+        for ((columns, rows), strip) in steps(n).skip(piece * moved).zip(rows.chunks_mut(size)).zip(strips) {
+            transpose_strided([columns.end, columns.len()], strip, STRIP, rows, n);
+            for (i, row) in columns.zip(rows.chunks_exact_mut(n)) {
+                let (lower, upper) = row.split_at_mut(i + 1);
+                if definite {
+                    lower.iter_mut().for_each(|x| *x = x.conj());
+                } else {
+                    lower.fill(T::NAN);
+                }
+                upper.fill(T::ZERO);
             }
-            a[i * n + j] = x / pivot;
         }
-    }
-    true
-}
-
-/// Given the factor L of the block `start..end`, the rows X of the factor below it down to `limit`, from X Lᴴ = A, that is L Xᴴ = Aᴴ;
-/// their products leave the lower triangle of what is right of them.
-#[inline(always)]
-fn eliminate<T: Field, K: Kernels>(kernels: &K, n: usize, a: &mut [T], [start, end, limit]: [usize; 3]) {
-    let (size, rows) = (end - start, limit - end);
-    if rows == 0 {
-        return;
-    }
-    let mut factor = Vec::with_capacity(size * size);
-    (start..end).for_each(|i| factor.extend_from_slice(&a[i * n + start..][..size]));
-    let mut adjoint = transposed(rows, size, &a[end * n + start..], n);
-    adjoint.iter_mut().for_each(|x| *x = x.conj());
-    forward(kernels, size, rows, &factor, &mut adjoint, rows);
-    let mut below = transposed(size, rows, &adjoint, rows);
-    below.iter_mut().for_each(|x| *x = x.conj());
-    for (i, row) in below.chunks_exact(size).enumerate() {
-        a[(end + i) * n + start..][..size].copy_from_slice(row);
-    }
-    for top in (0..rows).step_by(PANEL) {
-        let bottom = (top + PANEL).min(rows);
-        let band = View::rows(&below[top * size..], size);
-        let out = &mut a[(end + top) * n + end..];
-        kernels.subtract_product([bottom - top, bottom, size], band, View::rows(&adjoint, rows), out, n);
-    }
+    });
 }
 
 /// [`cholesky`] of at most [`LANES`] real matrices of one size at once, without blocks: best for small ones.

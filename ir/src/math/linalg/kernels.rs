@@ -4,12 +4,12 @@
 //! compiled code brings its own for the machine at hand. What is inlined here becomes part of its caller, so that a caller compiled for a
 //! machine with wider vectors gets them.
 
+use super::fourier::Pieces;
+use super::strips::{STRIP, adjoint_product, factor, substitute};
 use super::{Double, Field};
 
 /// Rows or columns that a factorisation takes at a time before it brings the rest of a panel up to date.
 pub(super) const BLOCK: usize = 32;
-/// Rows or columns after which it brings everything else up to date, in one large product.
-pub(super) const PANEL: usize = 128;
 
 /// A matrix in memory: element (i, j) is at `i * row + j * column`.
 #[derive(Clone, Copy, Debug)]
@@ -46,16 +46,28 @@ const SQUARE: usize = 16;
 #[inline(always)]
 pub(super) fn transposed<T: Field>(rows: usize, cols: usize, from: &[T], stride: usize) -> Vec<T> {
     let mut to = vec![T::ZERO; rows * cols];
+    transpose_strided([rows, cols], from, stride, &mut to, rows);
+    to
+}
+
+/// Writes the transpose of a matrix of so many rows and columns; the rows of both are so far apart.
+#[inline(always)]
+pub(super) fn transpose_strided<T: Field>(
+    [rows, cols]: [usize; 2],
+    from: &[T],
+    stride: usize,
+    to: &mut [T],
+    to_stride: usize,
+) {
     for top in (0..rows).step_by(SQUARE) {
         for left in (0..cols).step_by(SQUARE) {
             for i in top..rows.min(top + SQUARE) {
                 for (j, &x) in (left..cols.min(left + SQUARE)).zip(&from[i * stride + left..]) {
-                    to[j * rows + i] = x;
+                    to[j * to_stride + i] = x;
                 }
             }
         }
     }
-    to
 }
 
 /// Fills rows of `rows` elements with the columns, `cols` in each row, of a matrix of another type.
@@ -75,7 +87,7 @@ pub(super) fn transpose<S: Copy, T>(cols: usize, from: &[S], rows: usize, to: &m
 pub const LANES: usize = 16;
 
 /// The loops that take the time, by default [`Plain`] ones.
-pub trait Kernels {
+pub trait Kernels: Pieces + Sync {
     /// `c -= a b`; the extents are m, n and k for a of m × k, b of k × n and c of m × n, whose rows are contiguous and `stride` apart.
     fn subtract_product<T: Field>(
         &self,
@@ -86,6 +98,28 @@ pub trait Kernels {
         stride: usize,
     ) {
         subtract_product(extents, a, b, c, stride);
+    }
+
+    /// Calls `work` with memory for so many numbers, whatever they are.
+    fn with_scratch<T: Field>(&self, count: usize, work: impl FnOnce(&mut [T])) {
+        work(&mut vec![T::ZERO; count]);
+    }
+
+    /// The product of the adjoint of `a` with `b`, both of the same number of rows of [`STRIP`] elements, row after row.
+    fn adjoint_product<T: Field>(&self, a: &[T], b: &[T], product: &mut [T; STRIP * STRIP]) {
+        adjoint_product(a, b, product);
+    }
+
+    /// Replaces rows of [`STRIP`] elements by the solutions of a triangular system for what remains of them without `sums`. The
+    /// triangle is the adjoint of the first columns of rows of `triangle`: of the upper triangle there, or `upwards`, of the lower one.
+    fn substitute<T: Field>(&self, upwards: bool, triangle: &[T], sums: &[T; STRIP * STRIP], rows: &mut [T]) {
+        substitute(upwards, triangle, sums, rows);
+    }
+
+    /// Takes `sums` from rows of [`STRIP`] elements and replaces the upper triangle of the first columns by its Cholesky factor, of which the
+    /// adjoint is on the left; says whether it is positive definite.
+    fn factor<T: Field>(&self, sums: &[T; STRIP * STRIP], rows: &mut [T]) -> bool {
+        factor(sums, rows)
     }
 
     /// `y += factor * x`.
@@ -117,6 +151,8 @@ pub trait Kernels {
 
 /// The loops as they are written here.
 pub struct Plain;
+
+impl Pieces for Plain {}
 
 impl Kernels for Plain {}
 

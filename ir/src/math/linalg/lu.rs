@@ -2,7 +2,6 @@
 
 use super::Field;
 use super::kernels::{BLOCK, Kernels, View, transposed};
-use super::triangular::forward;
 
 /// Replaces an m × n matrix by its factors: below the diagonal L without its unit diagonal, above and on it U. `pivots[i]` is
 /// the row that traded places with row i. A pivot of zero is left as it is.
@@ -32,17 +31,41 @@ pub fn lu<T: Field, K: Kernels>(kernels: &K, m: usize, n: usize, a: &mut [T], pi
         if end == n {
             continue;
         }
-        let mut factor = vec![T::ZERO; size * size];
-        for i in 0..size {
-            factor[i * size..][..i].copy_from_slice(&a[(start + i) * n + start..][..i]);
-            factor[i * size + i] = T::ONE;
-        }
-        forward(kernels, size, n - end, &factor, &mut a[start * n + end..], n);
+        solve_unit_lower(&factors[..size * size], &mut a[start * n + end..], n, n - end);
         if end < m {
             let (above, below) = a.split_at_mut(end * n);
             let left = View::rows(&factors[size * size..], size);
             let right = View::rows(&above[start * n + end..], n);
             kernels.subtract_product([m - end, n - end, size], left, right, &mut below[end..], n);
+        }
+    }
+}
+
+/// Right-hand sides that are solved for together, few enough to stay in registers.
+const TOGETHER: usize = 64;
+
+/// Replaces rows of `others` elements, `stride` apart, by the solution of the system of a small lower triangle with ones on its diagonal.
+#[inline(always)]
+fn solve_unit_lower<T: Field>(triangle: &[T], x: &mut [T], stride: usize, others: usize) {
+    let size = triangle.len().isqrt();
+    let whole = others - others % TOGETHER;
+    for (i, factors) in triangle.chunks_exact(size).enumerate() {
+        let (done, rest) = x.split_at_mut(i * stride);
+        for first in (0..whole).step_by(TOGETHER) {
+            let out = &mut rest[first..][..TOGETHER];
+            let mut row = [T::ZERO; TOGETHER];
+            row.copy_from_slice(out);
+            for (p, &factor) in factors[..i].iter().enumerate() {
+                let earlier = &done[p * stride + first..][..TOGETHER];
+                (0..TOGETHER).for_each(|j| row[j] -= factor * earlier[j]);
+            }
+            out.copy_from_slice(&row);
+        }
+        let row = &mut rest[whole..others];
+        for (p, &factor) in factors[..i].iter().enumerate() {
+            for (x, &earlier) in row.iter_mut().zip(&done[p * stride + whole..]) {
+                *x -= factor * earlier;
+            }
         }
     }
 }
