@@ -13,6 +13,7 @@ mod element;
 mod matrix;
 mod operand;
 mod output;
+mod scattered;
 pub(crate) mod scratch;
 mod strided;
 mod tile;
@@ -27,6 +28,7 @@ use rjax_runtime::parallel_for;
 
 use contract::{Contraction, contract};
 use element::Element;
+use scattered::Scattered;
 use scratch::with_scratch;
 use strided::{Dense, Strided};
 pub(crate) use tile::Kept;
@@ -217,7 +219,7 @@ fn on_tiles_of<E: Element<f32>, R: Element<f32>>(
     run: &mut dyn FnMut(&MatrixTiles<f32>, &Contraction<'_, f32>),
 ) {
     let Some(tiles) = &f32::kernels().matrix else { return };
-    if !gemm.batch.is_empty() || gemm.n.out != 1 {
+    if !gemm.batch.is_empty() || !gemm.outer_k.is_empty() || gemm.n.out != 1 {
         return;
     }
     let contraction = Contraction {
@@ -283,7 +285,7 @@ const GRAIN: usize = 1 << 18;
 ///
 /// # Safety
 /// As for [`gemm`].
-unsafe fn batches<T: Real, E: Element<T>, R: Element<T>>(
+unsafe fn batches<T: Real + Element<T>, E: Element<T>, R: Element<T>>(
     kernels: &Kernels<T>,
     gemm: &kir::Gemm,
     lhs: *const u8,
@@ -292,6 +294,8 @@ unsafe fn batches<T: Real, E: Element<T>, R: Element<T>>(
 ) {
     struct Batch<'a> {
         gemm: &'a kir::Gemm,
+        scattered: Option<Scattered>,
+        axes: Vec<kir::GemmAxis>,
         lhs: *const u8,
         rhs: *const u8,
         out: *mut u8,
@@ -301,7 +305,7 @@ unsafe fn batches<T: Real, E: Element<T>, R: Element<T>>(
     impl Batch<'_> {
         /// # Safety
         /// As for [`gemm`]; `flat` is below the number of products.
-        unsafe fn one<T: Real, E: Element<T>, R: Element<T>>(
+        unsafe fn one<T: Real + Element<T>, E: Element<T>, R: Element<T>>(
             &self,
             kernels: &Kernels<T>,
             flat: usize,
@@ -310,25 +314,34 @@ unsafe fn batches<T: Real, E: Element<T>, R: Element<T>>(
         ) {
             let gemm = self.gemm;
             let (mut rest, mut offsets) = (flat, [0isize; 3]);
-            for axis in gemm.batch.iter().rev() {
+            for axis in self.axes.iter().rev() {
                 let index = (rest % axis.extent) as isize;
                 rest /= axis.extent;
                 offsets = [offsets[0] + index * axis.lhs, offsets[1] + index * axis.rhs, offsets[2] + index * axis.out];
             }
-            let start = self.lhs.cast::<E>().cast_mut().wrapping_offset(offsets[0]);
-            let lhs = Matrix { start, row: gemm.m.lhs, column: gemm.k.lhs };
-            let start = self.rhs.cast::<E>().cast_mut().wrapping_offset(offsets[1]);
-            let rhs = Matrix { start, row: gemm.k.rhs, column: gemm.n.rhs };
-            let start = self.out.cast::<R>().wrapping_offset(offsets[2]);
-            let out = Matrix { start, row: gemm.m.out, column: gemm.n.out };
+            let lhs = self.lhs.cast::<E>().cast_mut().wrapping_offset(offsets[0]);
+            let rhs = self.rhs.cast::<E>().cast_mut().wrapping_offset(offsets[1]);
+            let out = self.out.cast::<R>().wrapping_offset(offsets[2]);
             // SAFETY: the batch index is in bounds, so the three matrices are what the caller promised.
-            unsafe { product::<T, E, R>(kernels, extents, lhs, rhs, out, gemm.add, parallel) };
+            unsafe {
+                if let Some(scattered) = &self.scattered {
+                    return scattered.run(kernels, [lhs.cast_const(), rhs.cast_const()], out, parallel);
+                }
+                let lhs = Matrix { start: lhs, row: gemm.m.lhs, column: gemm.k.lhs };
+                let rhs = Matrix { start: rhs, row: gemm.k.rhs, column: gemm.n.rhs };
+                let out = Matrix { start: out, row: gemm.m.out, column: gemm.n.out };
+                product::<T, E, R>(kernels, extents, lhs, rhs, out, gemm.add, parallel);
+            }
         }
     }
     let extents = Extents { m: gemm.m.extent, n: gemm.n.extent, k: gemm.k.extent };
-    let count: usize = gemm.batch.iter().map(|axis| axis.extent).product();
+    let (extents, scattered, axes) = match Scattered::of(gemm) {
+        Some((scattered, axes)) => (scattered.extents(), Some(scattered), axes),
+        None => (extents, None, gemm.batch.clone()),
+    };
+    let count: usize = axes.iter().map(|axis| axis.extent).product();
     let work = extents.m * extents.n * extents.k;
-    let batch = Batch { gemm, lhs, rhs, out };
+    let batch = Batch { gemm, scattered, axes, lhs, rhs, out };
     if count >= WHOLE && count * work >= 2 * GRAIN {
         parallel_for(count, GRAIN.div_ceil(work.max(1)), &|first, end| {
             // SAFETY: the caller's promise.

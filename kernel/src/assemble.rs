@@ -222,6 +222,7 @@ impl Assembler<'_, '_> {
             m: operands.m,
             n: operands.n,
             k: operands.k,
+            outer_k: operands.outer_k.clone(),
             lhs,
             rhs,
             out: self.view_of(node.outputs[0]),

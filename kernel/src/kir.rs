@@ -209,7 +209,7 @@ pub enum Stmt {
     Rows(Rows),
 }
 
-/// `out[b…, i, j] = sum over l of lhs[b…, i, l] * rhs[b…, l, j]` for all batch axes b, with any strides (0 and negative
+/// `out[b…, i, j] = sum over l… of lhs[b…, i, l…] * rhs[b…, l…, j]` for all batch axes b, with any strides (0 and negative
 /// ones included for the operands). Operands of one floating dtype; `f16` and `bf16` multiply and accumulate in `f32`. The result is rounded to `out_dtype` once.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Gemm {
@@ -223,8 +223,10 @@ pub struct Gemm {
     pub m: GemmAxis,
     /// Columns: of rhs and out (`lhs` stride is 0).
     pub n: GemmAxis,
-    /// The summed axis (`out` stride is 0).
+    /// The summed axis (`out` stride is 0), the innermost one.
     pub k: GemmAxis,
+    /// Other summed axes, outermost first, which are not one with it in both operands.
+    pub outer_k: Vec<GemmAxis>,
     /// Left operand.
     pub lhs: View,
     /// Right operand.

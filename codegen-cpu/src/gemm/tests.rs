@@ -3,6 +3,7 @@
 mod conv;
 #[cfg(target_arch = "x86_64")]
 mod matrix;
+mod scattered;
 
 use super::*;
 
@@ -153,6 +154,7 @@ fn described(batch: &[[usize; 4]], [m, n, k]: [usize; 3], dtype: DType, out_dtyp
         m: axis(m, k, 0, n),
         n: axis(n, 0, 1, 1),
         k: axis(k, 1, n, 0),
+        outer_k: vec![],
         lhs: view(),
         rhs: view(),
         out: view(),

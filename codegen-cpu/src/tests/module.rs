@@ -185,6 +185,7 @@ fn routines() {
                 m: axis(2, 3, 0, 2),
                 n: axis(2, 0, 1, 1),
                 k: axis(3, 1, 2, 0),
+                outer_k: vec![],
                 lhs: whole(0),
                 rhs: whole(1),
                 out: whole(3),

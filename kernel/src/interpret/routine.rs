@@ -11,21 +11,23 @@ use crate::kir::{Conv, Gemm, GemmAxis, Library, LibraryOp, Sort, TopK, Transpose
 /// Sums in `f64`, which is exact enough for every dtype.
 pub(super) fn gemm(gemm: &Gemm, lhs: Span, rhs: Span, out: Span, memory: &mut Memory) {
     let axes: Vec<_> = gemm.batch.iter().copied().chain([gemm.m, gemm.n]).collect();
-    let count: usize = axes.iter().map(|axis| axis.extent).product();
+    let summed: Vec<_> = gemm.outer_k.iter().copied().chain([gemm.k]).collect();
+    let count = |axes: &[GemmAxis]| axes.iter().map(|axis| axis.extent).product::<usize>();
+    let offsets = |axes: &[GemmAxis], mut flat: usize| {
+        axes.iter().rev().fold([0isize; 3], |[l, r, o], axis| {
+            let i = (flat % axis.extent) as isize;
+            flat /= axis.extent;
+            [l + i * axis.lhs, r + i * axis.rhs, o + i * axis.out]
+        })
+    };
     let to_f64 = |bits: u64| to_f64(gemm.dtype, bits);
-    for cell in 0..count {
-        let (mut rest, mut l, mut r, mut o) = (cell, 0isize, 0isize, 0isize);
-        for axis in axes.iter().rev() {
-            let i = (rest % axis.extent) as isize;
-            rest /= axis.extent;
-            l += i * axis.lhs;
-            r += i * axis.rhs;
-            o += i * axis.out;
-        }
+    for cell in 0..count(&axes) {
+        let [l, r, o] = offsets(&axes, cell);
         let mut total = 0.0;
-        for k in 0..gemm.k.extent as isize {
-            let x = memory.read_signed(lhs, l + k * gemm.k.lhs, gemm.dtype);
-            let y = memory.read_signed(rhs, r + k * gemm.k.rhs, gemm.dtype);
+        for term in 0..count(&summed) {
+            let [along_l, along_r, _] = offsets(&summed, term);
+            let x = memory.read_signed(lhs, l + along_l, gemm.dtype);
+            let y = memory.read_signed(rhs, r + along_r, gemm.dtype);
             total += to_f64(x) * to_f64(y);
         }
         let place = usize::try_from(o).expect("in bounds");

@@ -62,6 +62,7 @@ fn work(flops: u64, bytes: u64, dtype: DType) -> u64 {
 fn product(gemm: &Gemm) -> u64 {
     let batch: u64 = gemm.batch.iter().map(|axis| axis.extent as u64).product();
     let [m, n, k] = [gemm.m, gemm.n, gemm.k].map(|axis| axis.extent as u64);
+    let k = k * gemm.outer_k.iter().map(|axis| axis.extent as u64).product::<u64>();
     let bytes = batch * (m * k + k * n + m * n) * gemm.dtype.size() as u64;
     work(batch.saturating_mul(2 * m * n).saturating_mul(k), bytes, gemm.dtype)
 }

@@ -355,7 +355,8 @@ impl Display for Gemm {
         for axis in &self.batch {
             write!(f, " batch={axis}")?;
         }
-        write!(f, " m={} n={} k={}", self.m, self.n, self.k)
+        write!(f, " m={} n={}", self.m, self.n)?;
+        self.outer_k.iter().chain([&self.k]).try_for_each(|axis| write!(f, " k={axis}"))
     }
 }
 

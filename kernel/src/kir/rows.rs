@@ -37,8 +37,9 @@ impl Gemm {
             }
             expected *= axis.extent as isize;
         }
-        let within = |axis: &GemmAxis| stride(axis) >= 0 && stride(axis) * (axis.extent as isize - 1).max(0) < row;
-        within(&self.n) && within(&self.k)
+        let along = [&self.n, &self.k].into_iter().chain(&self.outer_k);
+        let reach = |axis: &GemmAxis| (stride(axis) >= 0).then(|| stride(axis) * (axis.extent as isize - 1).max(0));
+        along.map(reach).sum::<Option<isize>>().is_some_and(|reach| reach < row)
     }
 
     /// The rows of all products of the batch.

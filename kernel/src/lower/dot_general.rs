@@ -32,9 +32,10 @@ pub(crate) struct GemmOperands {
     pub m: GemmAxis,
     pub n: GemmAxis,
     pub k: GemmAxis,
+    pub outer_k: Vec<GemmAxis>,
 }
 
-/// The operands of a dot that a routine can compute: of a floating dtype, with one summed axis or several that are one in memory.
+/// The operands of a dot that a routine can compute: of a floating dtype.
 pub(crate) fn gemm_operands(graph: &Graph<'_>, id: NodeId) -> Option<GemmOperands> {
     let node = graph.node(id);
     let Op::DotGeneral(dot) = node.op else { return None };
@@ -53,14 +54,19 @@ pub(crate) fn gemm_operands(graph: &Graph<'_>, id: NodeId) -> Option<GemmOperand
         .zip(&dot.rhs_contracting)
         .map(|(&l, &r)| GemmAxis { extent: lhs_shape[l], lhs: lhs.strides[l], rhs: rhs.strides[r], out: 0 })
         .collect();
-    // The order of summed axes is free.
-    summed.sort_by_key(|axis| std::cmp::Reverse((axis.lhs.abs(), axis.rhs.abs())));
-    let k = match &join(summed)[..] {
-        [] => GemmAxis { extent: 1, lhs: 0, rhs: 0, out: 0 },
-        [axis] => *axis,
-        // A routine needs them to be one.
-        _ => return None,
+    // The order of summed axes is free. That of the operand which is contiguous along one of them, or else of the larger one, is the better for it.
+    let contiguous = |stride: fn(&GemmAxis) -> isize| summed.iter().any(|axis| axis.extent > 1 && stride(axis) == 1);
+    let by_lhs = match (contiguous(|axis| axis.lhs), contiguous(|axis| axis.rhs)) {
+        (true, false) => true,
+        (false, true) => false,
+        (true, true) | (false, false) => graph.aval(l).size() >= graph.aval(r).size(),
     };
+    summed.sort_by_key(|axis| {
+        let strides = (axis.lhs.abs(), axis.rhs.abs());
+        std::cmp::Reverse(if by_lhs { strides } else { (strides.1, strides.0) })
+    });
+    let mut outer_k = join(summed);
+    let k = outer_k.pop().unwrap_or(GemmAxis { extent: 1, lhs: 0, rhs: 0, out: 0 });
     let rows = lhs_free
         .iter()
         .enumerate()
@@ -101,7 +107,12 @@ pub(crate) fn gemm_operands(graph: &Graph<'_>, id: NodeId) -> Option<GemmOperand
     if m.extent * n.extent <= FEW_SUMS && pairs >= MANY_PAIRS {
         return None;
     }
-    Some(GemmOperands { lhs, rhs, batch, m, n, k })
+    // Nor do they need another order of the terms of a single sum, or of sums side by side in memory.
+    let single = m.extent == 1 && k.rhs != 1 || n.extent == 1 && k.lhs != 1;
+    if !outer_k.is_empty() && (single || m.extent * n.extent == 1) {
+        return None;
+    }
+    Some(GemmOperands { lhs, rhs, batch, m, n, k, outer_k })
 }
 
 /// Whether the routines multiply operands of a dtype to a result of another.
@@ -221,7 +232,7 @@ fn through(graph: &Graph<'_>, id: NodeId, view: &Strided) -> Option<Strided> {
 }
 
 impl Writer<'_, '_> {
-    /// The dot as loops, for what the routine does not do: integers, complex numbers, mixed dtypes, scattered summed axes.
+    /// The dot as loops, for what the routine does not do: integers, complex numbers, mixed dtypes.
     pub(super) fn dot_general(&mut self, id: NodeId, dot: &DotGeneral, at: &[Index]) -> Result<Element> {
         let node = self.graph.node(id);
         let (lhs, rhs) = (node.inputs[0], node.inputs[1]);

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Scheduler, Work, memory_root};
 use crate::graph::{NodeId, RegionId, ValueId};
-use crate::kir::{Access, Gemm, GemmAxis, Kernel, KernelId, View};
+use crate::kir::{Access, Gemm, Kernel, KernelId, View};
 use crate::lower::finish::widen_range;
 
 /// Bytes that must not go through memory for a chain to pay.
@@ -163,7 +163,8 @@ impl Scheduler<'_, '_> {
             batch: operands.batch.clone(),
             m: operands.m,
             n: operands.n,
-            k: GemmAxis { out: 0, ..operands.k },
+            k: operands.k,
+            outer_k: operands.outer_k.clone(),
             lhs: nowhere.clone(),
             rhs: nowhere.clone(),
             out: nowhere,
