@@ -3,7 +3,7 @@
 //! Products of blocks are those of [`gemm`]. What the algorithms inline is compiled once for each level of vectors, and so are the
 //! passes over columns.
 
-use rjax_ir::math::linalg::{self, Double, Field, Kernels, LANES, Pieces, STRIP, View};
+use rjax_ir::math::linalg::{self, Double, Field, Kernels, LANES, Pieces, Rotations, STRIP, View};
 use rjax_ir::{Aval, DType, Linalg};
 
 use super::{library::Threads, transpose};
@@ -141,6 +141,26 @@ impl Kernels for Native {
         at_level!(linalg::rotate, <T: Double>(x: &mut [T], y: &mut [T], c: f64, s: T));
     }
 
+    fn reflect_columns<T: Double>(&self, tau: T, tail: &[T], x: &mut [T], stride: usize, count: usize) {
+        at_level!(linalg::reflect_columns, <T: Double>(tau: T, tail: &[T], x: &mut [T], stride: usize, count: usize));
+    }
+
+    fn reflect_rows<T: Double>(&self, tau: T, v: &[T], x: &mut [T], stride: usize, rows: usize) {
+        at_level!(linalg::reflect_rows, <T: Double>(tau: T, v: &[T], x: &mut [T], stride: usize, rows: usize));
+    }
+
+    fn hermitian_product<T: Double>(&self, a: &[T], stride: usize, x: &[T], y: &mut [T]) {
+        at_level!(linalg::hermitian_product, <T: Double>(a: &[T], stride: usize, x: &[T], y: &mut [T]));
+    }
+
+    fn hermitian_update<T: Double>(&self, a: &mut [T], stride: usize, v: &[T], w: &[T]) {
+        at_level!(linalg::hermitian_update, <T: Double>(a: &mut [T], stride: usize, v: &[T], w: &[T]));
+    }
+
+    fn rotate_rows<T: Double>(&self, rotations: &Rotations, rows: &mut [T]) {
+        at_level!(linalg::rotate_rows, <T: Double>(rotations: &Rotations, rows: &mut [T]));
+    }
+
     #[inline(always)]
     fn interleave<T: Field>(&self, matrices: &[T], lanes: &mut [[T; LANES]]) {
         if T::DTYPE == DType::F32 && matrices.len() == LANES * lanes.len() {
@@ -268,6 +288,26 @@ mod tests {
                 *x = (0..n).fold(T::ZERO, |sum, k| sum + b[i * n + k] * b[j * n + k].conj());
             }
             compare(Linalg::Cholesky, &[(aval.clone(), a)], &[aval], tolerance);
+        }
+    }
+
+    #[test]
+    fn orthogonal_factors_of_batches_and_of_one() {
+        for (batch, m, n) in [(21, 8, 8), (21, 9, 4), (2, 40, 70), (1, 70, 40)] {
+            let q = Aval::new(DType::F64, [batch, m, m]);
+            let (r, a) = numbers::<f64>(batch, m, n, 4.0);
+            compare(Linalg::Qr { full_matrices: true }, &[(r.clone(), a)], &[q, r], 1e-12);
+        }
+    }
+
+    /// Of a matrix whose eigenvalues are far apart.
+    #[test]
+    fn eigenvectors_of_several_strips() {
+        for n in [8, 70, 150] {
+            let (aval, mut a) = numbers::<f64>(1, n, n, 0.0);
+            (0..n).for_each(|i| a[i * n + i] = (4 * i) as f64);
+            let values = Aval::new(DType::F64, [1, n]);
+            compare(Linalg::Eigh { lower: true }, &[(aval.clone(), a)], &[aval, values], 1e-10);
         }
     }
 

@@ -12,7 +12,9 @@ mod field;
 mod fourier;
 mod hermitian;
 mod kernels;
+mod lanes;
 mod lu;
+mod qd;
 mod reflect;
 mod schur;
 mod singular;
@@ -26,7 +28,11 @@ pub use eigen::{Eigen, eigen};
 pub use field::{Double, Field};
 pub use fourier::{Direction, FourierPart, InOrder, Pieces, fourier, fourier_of_real, leading, real_of_fourier};
 pub use hermitian::{HermitianTridiagonal, eigh, tridiagonalize};
-pub use kernels::{Kernels, LANES, Plain, View, axpy, deinterleave, dot, interleave, rotate, subtract_product};
+pub use kernels::{
+    Kernels, LANES, Plain, Rotations, View, axpy, deinterleave, dot, hermitian_product, hermitian_update, interleave,
+    reflect_columns, reflect_rows, rotate, rotate_rows, subtract_product,
+};
+pub use lanes::{geqrf_lanes, householder_product_lanes, qr_lanes};
 pub use lu::{lu, permutation};
 pub use reflect::{geqrf, hessenberg, householder_product};
 pub use schur::{Schur, SchurForm};

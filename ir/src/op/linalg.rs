@@ -1,10 +1,14 @@
 //! Linear algebra on the last two axes: factorisations, eigenvalues and solves. All other axes are batch axes.
 
+use std::ops::Range;
+
 use crate::math::linalg::{
     self as numeric, Columns, Field, Kernels, LANES, Plain, SchurForm, Triangle, Vectors, cholesky, cholesky_lanes,
     triangular_solve,
 };
 use crate::{Aval, Complex64, Complex128, DType, DTypeSet, Result, Tensor, check, ensure};
+
+mod lanes;
 
 /// Linear algebra ops. Matrices of `f32`, `f64`, `c64` or `c128` lie along the last two axes; axes before them are batch axes,
 /// the same for all operands. Where an algorithm fails, the results of that matrix are NaN.
@@ -272,10 +276,16 @@ impl Linalg {
                     numeric::permutation(pivots, part_mut(order, i, m));
                 }
             }
-            Linalg::Qr { .. }
-            | Linalg::Geqrf
-            | Linalg::HouseholderProduct
-            | Linalg::Eigh { .. }
+            Linalg::Qr { .. } | Linalg::Geqrf | Linalg::HouseholderProduct => {
+                let batch = extents(inputs[0].0)[0];
+                for first in (0..batch).step_by(LANES) {
+                    let group = first..batch.min(first + LANES);
+                    if !T::reflect_lanes(*self, group.clone(), inputs, outputs, kernels) {
+                        group.for_each(|i| self.run_in_double::<T, K>(i, inputs, outputs, kernels));
+                    }
+                }
+            }
+            Linalg::Eigh { .. }
             | Linalg::Svd { .. }
             | Linalg::Eig { .. }
             | Linalg::Schur { .. }
@@ -401,6 +411,15 @@ trait Lapack: Field<Wide: SchurForm> {
 
     /// Factors n × n matrices several at a time where that is possible and pays; returns how many are done.
     fn factor_lanes<K: Kernels>(kernels: &K, n: usize, from: &[Self], to: &mut [Self]) -> usize;
+
+    /// Runs QR, or a part of it, on at most [`LANES`] matrices of the batch where that is possible and pays; says whether it did.
+    fn reflect_lanes<K: Kernels>(
+        op: Linalg,
+        group: Range<usize>,
+        inputs: &[(&Aval, &[u8])],
+        outputs: &mut [(&Aval, &mut [u8])],
+        kernels: &K,
+    ) -> bool;
 }
 
 /// Beyond this size blocks are faster than lanes.
@@ -412,6 +431,17 @@ macro_rules! real_lapack {
     ($T:ty, $Complex:ty) => {
         impl Lapack for $T {
             type Complex = $Complex;
+
+            #[inline(always)]
+            fn reflect_lanes<K: Kernels>(
+                op: Linalg,
+                group: Range<usize>,
+                inputs: &[(&Aval, &[u8])],
+                outputs: &mut [(&Aval, &mut [u8])],
+                kernels: &K,
+            ) -> bool {
+                lanes::reflect::<$T, K>(op, group, inputs, outputs, kernels)
+            }
 
             #[inline(always)]
             fn factor_lanes<K: Kernels>(kernels: &K, n: usize, from: &[$T], to: &mut [$T]) -> usize {
@@ -437,6 +467,17 @@ macro_rules! complex_lapack {
     ($T:ty) => {
         impl Lapack for $T {
             type Complex = $T;
+
+            #[inline(always)]
+            fn reflect_lanes<K: Kernels>(
+                _op: Linalg,
+                _group: Range<usize>,
+                _inputs: &[(&Aval, &[u8])],
+                _outputs: &mut [(&Aval, &mut [u8])],
+                _kernels: &K,
+            ) -> bool {
+                false
+            }
 
             #[inline(always)]
             fn factor_lanes<K: Kernels>(_kernels: &K, _n: usize, _from: &[$T], _to: &mut [$T]) -> usize {

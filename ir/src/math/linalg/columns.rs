@@ -115,6 +115,13 @@ impl<T: Double> Columns<T> {
         &mut self.data[start..]
     }
 
+    /// A column from this row on, and, to be written, the columns after it from the same row on, [`Columns::rows`] apart.
+    pub(super) fn column_and_later(&mut self, row: usize, col: usize) -> (&[T], &mut [T]) {
+        let (head, later) = self.data.split_at_mut((col + 1) * self.rows);
+        let start = row.min(later.len());
+        (&head[col * self.rows + row..], &mut later[start..])
+    }
+
     /// The greatest part of an element, without its sign.
     pub(super) fn greatest(&self) -> f64 {
         self.data.iter().fold(0.0, |greatest: f64, x| greatest.max(x.re().abs()).max(x.im().abs()))
@@ -127,7 +134,7 @@ impl<T: Double> Columns<T> {
 }
 
 /// Sums of squares in which neither a square that counts vanished nor one overflowed.
-const ORDINARY: Range<f64> = 1e-280..1e280;
+pub(super) const ORDINARY: Range<f64> = 1e-280..1e280;
 
 /// The Euclidean norm, without overflow on the way.
 pub(super) fn norm<T: Double, K: Kernels>(kernels: &K, x: &[T]) -> f64 {

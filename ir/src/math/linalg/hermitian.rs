@@ -2,8 +2,9 @@
 
 use super::Double;
 use super::columns::{Columns, hypot};
-use super::kernels::Kernels;
+use super::kernels::{Kernels, Rotations};
 use super::reflect::{reflector, subdiagonal_product};
+use super::strips::{STRIP, steps};
 
 /// `A = Q T Q^H` with T real and tridiagonal.
 pub struct HermitianTridiagonal<T> {
@@ -17,7 +18,7 @@ pub struct HermitianTridiagonal<T> {
     pub taus: Vec<T>,
 }
 
-/// Reduces a Hermitian matrix, given in full.
+/// Reduces a Hermitian matrix, of which the lower triangle is read.
 pub fn tridiagonalize<T: Double, K: Kernels>(kernels: &K, mut a: Columns<T>) -> HermitianTridiagonal<T> {
     let n = a.cols();
     let (mut below, mut taus) = (Vec::new(), Vec::new());
@@ -27,16 +28,11 @@ pub fn tridiagonalize<T: Double, K: Kernels>(kernels: &K, mut a: Columns<T>) -> 
         v[0] = T::ONE;
         // H^H A H = A - v w^H - w v^H with y = tau A v and w = y - (tau (y^H v) / 2) v.
         let mut w = vec![T::ZERO; v.len()];
-        for (k, &x) in v.iter().enumerate() {
-            kernels.axpy(tau * x, &a.col(i + 1 + k)[i + 1..], &mut w);
-        }
+        kernels.hermitian_product(a.transposed_part(i + 1, i + 1), n, &v, &mut w);
+        w.iter_mut().for_each(|w| *w *= tau);
         let half = (tau * kernels.dot(&w, &v)).scale(0.5);
         kernels.axpy(-half, &v, &mut w);
-        for k in 0..v.len() {
-            let column = &mut a.col_mut(i + 1 + k)[i + 1..];
-            kernels.axpy(-w[k].conj(), &v, column);
-            kernels.axpy(-v[k].conj(), &w, column);
-        }
+        kernels.hermitian_update(a.transposed_part(i + 1, i + 1), n, &v, &w);
         below.push(beta);
         taus.push(tau);
     }
@@ -52,24 +48,46 @@ pub fn eigh<T: Double, K: Kernels>(kernels: &K, a: Columns<T>) -> Option<(Vec<f6
     }
     let n = a.cols();
     let HermitianTridiagonal { diagonal: mut d, mut below, reflectors, taus } = tridiagonalize(kernels, a);
-    let mut z = subdiagonal_product(kernels, &reflectors, &taus);
+    let z = subdiagonal_product(kernels, &reflectors, &taus);
     below.push(0.0);
+    let mut rotations = Rotations::default();
     for l in 0..n {
-        deflate(kernels, l, &mut d, &mut below, &mut z)?;
+        deflate(l, &mut d, &mut below, &mut rotations)?;
     }
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&i, &j| d[i].total_cmp(&d[j]));
-    Some((order.iter().map(|&i| d[i]).collect(), z.select(order.into_iter())))
+    Some((order.iter().map(|&i| d[i]).collect(), rotated(kernels, &z, &rotations, &order)))
 }
 
-/// Iterates until the diagonal element `l` is an eigenvalue.
-fn deflate<T: Double, K: Kernels>(
-    kernels: &K,
-    l: usize,
-    d: &mut [f64],
-    e: &mut [f64],
-    z: &mut Columns<T>,
-) -> Option<()> {
+/// Multiplications that are worth handing to another thread.
+const GRAIN: usize = 1 << 18;
+
+/// The columns after rotations of neighbours, in this order. Strips of rows stay in the cache meanwhile, and threads share them.
+fn rotated<T: Double, K: Kernels>(kernels: &K, z: &Columns<T>, rotations: &Rotations, order: &[usize]) -> Columns<T> {
+    let (m, n) = (z.rows(), z.cols());
+    let size = n * STRIP;
+    let mut strips = vec![T::ZERO; m.div_ceil(STRIP) * size];
+    let together = GRAIN.div_ceil(4 * STRIP * rotations.factors.len().max(1));
+    kernels.each(&mut strips, together * size, &|piece, strips| {
+        for (rows, strip) in steps(m).skip(piece * together).zip(strips.chunks_exact_mut(size)) {
+            for (j, row) in strip.chunks_exact_mut(STRIP).enumerate() {
+                row[..rows.len()].copy_from_slice(&z.col(j)[rows.clone()]);
+            }
+            kernels.rotate_rows(rotations, strip);
+        }
+    });
+    let mut sorted = Columns::zeros(m, n);
+    for (j, &from) in order.iter().enumerate() {
+        for (rows, strip) in steps(m).zip(strips.chunks_exact(size)) {
+            let count = rows.len();
+            sorted.col_mut(j)[rows].copy_from_slice(&strip[from * STRIP..][..count]);
+        }
+    }
+    sorted
+}
+
+/// Iterates until the diagonal element `l` is an eigenvalue, and notes the rotations of columns of the vectors.
+fn deflate(l: usize, d: &mut [f64], e: &mut [f64], rotations: &mut Rotations) -> Option<()> {
     let n = d.len();
     for _ in 0..60 {
         let small = |m: &usize| e[*m].abs() <= f64::EPSILON * (d[*m].abs() + d[*m + 1].abs());
@@ -82,6 +100,7 @@ fn deflate<T: Double, K: Kernels>(
         g = d[m] - d[l] + e[l] / (g + r.copysign(g));
         let (mut s, mut c, mut p) = (1.0, 1.0, 0.0);
         let mut split = false;
+        let done = rotations.factors.len();
         for i in (l..m).rev() {
             let (f, b) = (s * e[i], c * e[i]);
             r = hypot(f, g);
@@ -99,9 +118,9 @@ fn deflate<T: Double, K: Kernels>(
             p = s * r;
             d[i + 1] = g + p;
             g = c * r - b;
-            let (x, y) = z.two_cols_mut(i, i + 1);
-            kernels.rotate(x, y, c, T::from_parts(-s, 0.0));
+            rotations.factors.push((c, -s));
         }
+        rotations.chains.push((m + done - rotations.factors.len(), m));
         if !split {
             d[l] -= p;
             e[l] = g;
@@ -109,4 +128,43 @@ fn deflate<T: Double, K: Kernels>(
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kernels::Plain;
+    use super::*;
+    use crate::Complex128;
+
+    fn number(i: usize, j: usize) -> f64 {
+        ((i * i * 31 + j * 17 + i * j * j * 7 + 5) % 101) as f64 / 50.0 - 1.0
+    }
+
+    fn check<T: Double>(n: usize, element: impl Fn(usize, usize) -> T) {
+        let hermitian = |i: usize, j: usize| {
+            let x = if i >= j { element(i, j) } else { element(j, i).conj() };
+            if i == j { x.without_imaginary() } else { x }
+        };
+        let a = Columns::from_fn(n, n, hermitian);
+        let (values, vectors) = eigh(&Plain, a.clone()).expect("converges");
+        assert!(values.windows(2).all(|pair| pair[0] <= pair[1]));
+        let gram = vectors.adjoint().times(&Plain, &vectors);
+        let product = a.times(&Plain, &vectors);
+        for (i, j) in (0..n * n).map(|at| (at / n, at % n)) {
+            let one = if i == j { T::ONE } else { T::ZERO };
+            assert!((gram.at(i, j) - one).modulus() < 1e-13, "{n}: {i}, {j}");
+            let scaled = vectors.at(i, j).scale(values[j]);
+            assert!((product.at(i, j) - scaled).modulus() < 1e-13 * n as f64, "{n}: {i}, {j}");
+        }
+    }
+
+    #[test]
+    fn eigenvectors_of_every_size() {
+        for n in [0, 1, 2, 3, 17, 32, 33, 70] {
+            check(n, number);
+            check(n, |i, j| Complex128::new(number(i, j), number(j + 3, i)));
+            check(n, |i, j| if i == j { (i % 3) as f64 } else { 0.0 });
+            check(n, |i, j| if i == j + 1 { 1.0 } else { 0.0 });
+        }
+    }
 }

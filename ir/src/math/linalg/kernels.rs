@@ -137,6 +137,31 @@ pub trait Kernels: Pieces + Sync {
         rotate(x, y, c, s);
     }
 
+    /// `(I - tau v vᴴ) X` of `count` columns, `stride` apart, where v begins with 1 and goes on with `tail`.
+    fn reflect_columns<T: Double>(&self, tau: T, tail: &[T], x: &mut [T], stride: usize, count: usize) {
+        reflect_columns(tau, tail, x, stride, count);
+    }
+
+    /// `X (I - tau v vᴴ)ᴴ` of columns of so many rows, `stride` apart.
+    fn reflect_rows<T: Double>(&self, tau: T, v: &[T], x: &mut [T], stride: usize, rows: usize) {
+        reflect_rows(tau, v, x, stride, rows);
+    }
+
+    /// The product of a Hermitian matrix with x. Of the matrix the lower triangle is read, whose columns are `stride` apart.
+    fn hermitian_product<T: Double>(&self, a: &[T], stride: usize, x: &[T], y: &mut [T]) {
+        hermitian_product(a, stride, x, y);
+    }
+
+    /// `A -= v wᴴ + w vᴴ` of such a matrix.
+    fn hermitian_update<T: Double>(&self, a: &mut [T], stride: usize, v: &[T], w: &[T]) {
+        hermitian_update(a, stride, v, w);
+    }
+
+    /// Applies rotations to rows of [`STRIP`] elements.
+    fn rotate_rows<T: Double>(&self, rotations: &Rotations, rows: &mut [T]) {
+        rotate_rows(rotations, rows);
+    }
+
     /// Puts at most [`LANES`] matrices of `lanes.len()` elements side by side: `lanes[i][m]` is element i of matrix m, and a zero where there is
     /// none.
     fn interleave<T: Field>(&self, matrices: &[T], lanes: &mut [[T; LANES]]) {
@@ -233,6 +258,96 @@ fn total<T: Double>(lanes: &mut [T; LANES]) -> T {
         (0..half).for_each(|lane| lanes[lane] += lanes[lane + half]);
     }
     lanes[0]
+}
+
+/// See [`Kernels::reflect_columns`].
+#[inline(always)]
+pub fn reflect_columns<T: Double>(tau: T, tail: &[T], x: &mut [T], stride: usize, count: usize) {
+    for column in x.chunks_mut(stride).take(count) {
+        let (head, rest) = column[..=tail.len()].split_first_mut().expect("as long as the reflector");
+        let factor = tau * (*head + dot(tail, rest));
+        *head -= factor;
+        axpy(-factor, tail, rest);
+    }
+}
+
+/// See [`Kernels::reflect_rows`].
+#[inline(always)]
+pub fn reflect_rows<T: Double>(tau: T, v: &[T], x: &mut [T], stride: usize, rows: usize) {
+    let mut product = vec![T::ZERO; rows];
+    for (&v, column) in v.iter().zip(x.chunks(stride)) {
+        axpy(v, &column[..rows], &mut product);
+    }
+    for (&v, column) in v.iter().zip(x.chunks_mut(stride)) {
+        axpy(-(tau * v.conj()), &product, &mut column[..rows]);
+    }
+}
+
+/// See [`Kernels::hermitian_product`].
+#[inline(always)]
+pub fn hermitian_product<T: Double>(a: &[T], stride: usize, x: &[T], y: &mut [T]) {
+    y.fill(T::ZERO);
+    for k in 0..x.len() {
+        let column = &a[k * stride..][k..x.len()];
+        let (&diagonal, column) = column.split_first().expect("a diagonal element");
+        let (others, factor) = (&x[k + 1..], x[k]);
+        let sums = &mut y[k..];
+        let (total_here, sums) = sums.split_first_mut().expect("as long as x");
+        let mut lanes = [T::ZERO; LANES];
+        let whole = column.len() - column.len() % LANES;
+        for first in (0..whole).step_by(LANES) {
+            let (a, x, y) = (&column[first..][..LANES], &others[first..][..LANES], &mut sums[first..][..LANES]);
+            for lane in 0..LANES {
+                lanes[lane] += a[lane].conj() * x[lane];
+                y[lane] += factor * a[lane];
+            }
+        }
+        for i in whole..column.len() {
+            lanes[i - whole] += column[i].conj() * others[i];
+            sums[i] += factor * column[i];
+        }
+        *total_here += diagonal * factor + total(&mut lanes);
+    }
+}
+
+/// See [`Kernels::hermitian_update`].
+#[inline(always)]
+pub fn hermitian_update<T: Double>(a: &mut [T], stride: usize, v: &[T], w: &[T]) {
+    for k in 0..v.len() {
+        let (along_v, along_w) = (w[k].conj(), v[k].conj());
+        let column = &mut a[k * stride..][k..v.len()];
+        for (x, (&v, &w)) in column.iter_mut().zip(v[k..].iter().zip(&w[k..])) {
+            *x -= v * along_v + w * along_w;
+        }
+    }
+}
+
+/// Rotations of neighbouring rows in chains, each from its last pair of rows to its first.
+#[derive(Clone, Default, Debug)]
+pub struct Rotations {
+    /// Of each chain the first and the last row.
+    pub chains: Vec<(usize, usize)>,
+    /// For each pair in order the c and s of [`Kernels::rotate`].
+    pub factors: Vec<(f64, f64)>,
+}
+
+/// See [`Kernels::rotate_rows`].
+#[inline(always)]
+pub fn rotate_rows<T: Double>(rotations: &Rotations, rows: &mut [T]) {
+    let mut factors = rotations.factors.iter();
+    for &(first, last) in &rotations.chains {
+        let mut carried = [T::ZERO; STRIP];
+        carried.copy_from_slice(&rows[last * STRIP..][..STRIP]);
+        for (row, &(c, s)) in (first..last).rev().zip(&mut factors) {
+            let pair = &mut rows[row * STRIP..][..2 * STRIP];
+            for lane in 0..STRIP {
+                let (x, y) = (pair[lane], carried[lane]);
+                carried[lane] = x.scale(c) + y.scale(s);
+                pair[STRIP + lane] = y.scale(c) - x.scale(s);
+            }
+        }
+        rows[first * STRIP..][..STRIP].copy_from_slice(&carried);
+    }
 }
 
 /// See [`Kernels::rotate`].

@@ -93,10 +93,9 @@ pub fn geqrf<T: Double, K: Kernels>(kernels: &K, a: &mut Columns<T>) -> Vec<T> {
         let end = (start + BLOCK).min(steps);
         for i in start..end {
             let (tau, beta) = reflector(kernels, &mut a.col_mut(i)[i..]);
-            for j in i + 1..end {
-                let (v, x) = a.two_cols_mut(i, j);
-                reflect(kernels, tau.conj(), &v[i + 1..], &mut x[i..]);
-            }
+            let rows = a.rows();
+            let (v, later) = a.column_and_later(i, i);
+            kernels.reflect_columns(tau.conj(), &v[1..], later, rows, end - i - 1);
             a.col_mut(i)[i] = T::from_parts(beta, 0.0);
             taus.push(tau);
         }

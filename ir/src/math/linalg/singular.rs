@@ -6,7 +6,8 @@
 use super::Double;
 use super::columns::{Columns, hypot};
 use super::kernels::Kernels;
-use super::reflect::{geqrf, householder_product, reflect, reflector, subdiagonal_product};
+use super::qd::singular_values;
+use super::reflect::{geqrf, householder_product, reflector, subdiagonal_product};
 
 /// Steps for each singular value before the iteration is given up.
 const STEPS: usize = 60;
@@ -74,6 +75,12 @@ fn svd_of_tall<T: Double, K: Kernels>(kernels: &K, mut a: Columns<T>, vectors: V
 fn svd_of_square<T: Double, K: Kernels>(kernels: &K, a: Columns<T>, vectors: Vectors) -> Option<Singular<T>> {
     let n = a.cols();
     let Bidiagonal { mut diagonal, mut above, left, right } = bidiagonalise(kernels, a);
+    if vectors == Vectors::None
+        && let Some(mut values) = singular_values(&diagonal, &above[..n.saturating_sub(1)])
+    {
+        values.sort_by(|x, y| y.total_cmp(x));
+        return Some(Singular { values, left: Columns::zeros(0, n), right: Columns::zeros(0, n) });
+    }
     let (mut u, mut v) = match vectors {
         Vectors::None => (Columns::zeros(0, n), Columns::zeros(0, n)),
         Vectors::Thin | Vectors::Full => (
@@ -116,10 +123,8 @@ fn bidiagonalise<T: Double, K: Kernels>(kernels: &K, mut a: Columns<T>) -> Bidia
     let mut rows = Columns::zeros(n, n);
     for i in 0..n {
         let (tau, beta) = reflector(kernels, &mut a.col_mut(i)[i..]);
-        for j in i + 1..n {
-            let (v, x) = a.two_cols_mut(i, j);
-            reflect(kernels, tau.conj(), &v[i + 1..], &mut x[i..]);
-        }
+        let (v, later) = a.column_and_later(i, i);
+        kernels.reflect_columns(tau.conj(), &v[1..], later, n, n - i - 1);
         diagonal.push(beta);
         left.push(tau);
         if i + 1 == n {
@@ -131,13 +136,7 @@ fn bidiagonalise<T: Double, K: Kernels>(kernels: &K, mut a: Columns<T>) -> Bidia
         row.iter_mut().enumerate().for_each(|(k, x)| *x = a.at(i, i + 1 + k).conj());
         let (tau, beta) = reflector(kernels, row);
         row[0] = T::ONE;
-        let mut product = vec![T::ZERO; n - i - 1];
-        for (k, &v) in row.iter().enumerate() {
-            kernels.axpy(v, &a.col(i + 1 + k)[i + 1..], &mut product);
-        }
-        for (k, &v) in row.iter().enumerate() {
-            kernels.axpy(-(tau * v.conj()), &product, &mut a.col_mut(i + 1 + k)[i + 1..]);
-        }
+        kernels.reflect_rows(tau, row, a.transposed_part(i + 1, i + 1), n, n - i - 1);
         above.push(beta);
         right.push(tau);
     }

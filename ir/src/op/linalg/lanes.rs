@@ -1,0 +1,131 @@
+//! Batches of small matrices, several at a time.
+
+use std::ops::Range;
+
+use super::{LANES_FROM, LANES_UP_TO, Linalg, extents};
+use crate::Aval;
+use crate::math::linalg::{Field, Kernels, geqrf_lanes, householder_product_lanes, qr_lanes};
+
+/// Runs QR, or a part of it, on some matrices of the batch if they are small enough; says whether it did.
+#[inline(always)]
+pub(super) fn reflect<T: Field<Wide = f64>, K: Kernels>(
+    op: Linalg,
+    group: Range<usize>,
+    inputs: &[(&Aval, &[u8])],
+    outputs: &mut [(&Aval, &mut [u8])],
+    kernels: &K,
+) -> bool {
+    let [_, m, n] = extents(inputs[0].0);
+    if group.len() < LANES_FROM || m * n == 0 || m.max(n) > LANES_UP_TO {
+        return false;
+    }
+    let of_group = |size: usize| group.start * size..group.end * size;
+    let input = |i: usize, size: usize| -> &[T] { &bytemuck::cast_slice(inputs[i].1)[of_group(size)] };
+    let mut outputs = outputs.iter_mut().map(|(_, bytes)| bytemuck::cast_slice_mut::<u8, T>(bytes));
+    let mut output = |size: usize| {
+        let all = outputs.next().expect("verified: as many results as the op has");
+        &mut all[of_group(size)]
+    };
+    let a = input(0, m * n);
+    match op {
+        Linalg::Geqrf => {
+            let (factors, taus) = (output(m * n), output(m.min(n)));
+            geqrf_lanes(kernels, [m, n], a, factors, taus)
+        }
+        Linalg::Qr { full_matrices } => {
+            let k = if full_matrices { m } else { m.min(n) };
+            let (q, r) = (output(m * k), output(k * n));
+            qr_lanes(kernels, [m, n, k], a, q, r)
+        }
+        Linalg::HouseholderProduct => {
+            let k = inputs[1].0.shape.last().copied().unwrap_or(0);
+            householder_product_lanes(kernels, [m, n, k], a, input(1, k), output(m * n));
+            true
+        }
+        Linalg::Cholesky
+        | Linalg::TriangularSolve { .. }
+        | Linalg::Lu
+        | Linalg::Eigh { .. }
+        | Linalg::Svd { .. }
+        | Linalg::Eig { .. }
+        | Linalg::Schur { .. }
+        | Linalg::Hessenberg
+        | Linalg::TridiagonalSolve => unreachable!("{} is not made of reflections alone", op.name()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::linalg::Plain;
+    use crate::{Complex128, Element};
+
+    /// The results of a batch at once, and of its matrices one by one.
+    fn check<T: Element + Field>(op: Linalg, operands: &[(Vec<usize>, Vec<T>)], tolerance: f64) {
+        let run = |first: usize, batch: usize| {
+            let part = |(shape, all): &(Vec<usize>, Vec<T>)| {
+                let size: usize = shape.iter().product();
+                let aval = Aval::new(T::DTYPE, [&[batch], &shape[..]].concat());
+                (aval, all[first * size..][..batch * size].to_vec())
+            };
+            let operands: Vec<(Aval, Vec<T>)> = operands.iter().map(part).collect();
+            let avals: Vec<Aval> = operands.iter().map(|(aval, _)| aval.clone()).collect();
+            let results = op.infer(&avals).expect("the operands fit");
+            let inputs: Vec<(&Aval, &[u8])> = operands.iter().map(|(a, x)| (a, bytemuck::cast_slice(x))).collect();
+            let mut memory: Vec<Vec<T>> = results.iter().map(|aval| vec![T::ZERO; aval.size()]).collect();
+            let outputs = results.iter().zip(&mut memory);
+            let mut outputs: Vec<_> = outputs.map(|(aval, x)| (aval, bytemuck::cast_slice_mut(x))).collect();
+            op.run(&inputs, &mut outputs, &Plain);
+            memory
+        };
+        let together = run(0, BATCH);
+        for i in 0..BATCH {
+            for (result, (all, one)) in together.iter().zip(run(i, 1)).enumerate() {
+                for (x, y) in all[i * one.len()..][..one.len()].iter().zip(&one) {
+                    let (x, y) = (x.to_c128().re, y.to_c128().re);
+                    let equal = x == y || (x - y).abs() <= tolerance * y.abs().max(1.0) || x.is_nan() && y.is_nan();
+                    assert!(equal, "{op:?}, matrix {i}, result {result}: {x} and {y}");
+                }
+            }
+        }
+    }
+
+    const BATCH: usize = 21;
+
+    /// In a group of ordinary matrices one is zero and one has a column of zeros; the last group has one that is not finite.
+    fn matrices<T: Field>(m: usize, n: usize, ordinary: bool) -> Vec<T> {
+        let number = |at: usize| {
+            let (matrix, i, j) = (at / (m * n), at / n % m, at % n);
+            let x = ((matrix * 13 + i * i * 31 + j * 17 + i * j * j * 7 + 5) % 101) as f64 / 50.0 - 1.0;
+            match matrix {
+                3 => 0.0,
+                4 if j == 0 => 0.0,
+                18 if !ordinary && i == 0 => f64::INFINITY,
+                _ => x,
+            }
+        };
+        (0..BATCH * m * n).map(|at| T::from_c128(Complex128::new(number(at), 0.0))).collect()
+    }
+
+    fn every_op<T: Field>(tolerance: f64) {
+        for (m, n) in [(1, 1), (3, 2), (2, 5), (8, 8), (17, 9), (48, 5)] {
+            for ordinary in [true, false] {
+                let a = (vec![m, n], matrices::<T>(m, n, ordinary));
+                check(Linalg::Geqrf, std::slice::from_ref(&a), tolerance);
+                for full_matrices in [false, true] {
+                    check(Linalg::Qr { full_matrices }, std::slice::from_ref(&a), tolerance);
+                }
+                if m >= n && ordinary {
+                    let taus = (vec![n.min(2)], matrices::<T>(1, n.min(2), true));
+                    check(Linalg::HouseholderProduct, &[a, taus], tolerance * m as f64);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn matrices_together_are_as_they_are_alone() {
+        every_op::<f32>(1e-5);
+        every_op::<f64>(1e-11);
+    }
+}
