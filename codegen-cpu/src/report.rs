@@ -4,23 +4,26 @@ use std::fmt::Write;
 
 use rjax_kernel::kir::{Access, Inst, Kernel, Loop, Module, Order, Reg};
 
-use crate::routines::grain;
+use crate::routines::{grain, launches};
 
 /// For each kernel its loops, the memory it touches, the time it is expected to take on one thread and the parts in which threads share it;
 /// then the schedule that calls them.
 pub fn schedule_text(module: &Module) -> String {
     let mut text = String::new();
+    let launches = launches(module);
     for (id, kernel) in module.kernels.iter().enumerate() {
-        describe(&mut text, id, kernel).expect("strings take all that is written");
+        let mut launches = launches.iter().filter(|launch| launch.kernel.0 as usize == id).peekable();
+        let serial = launches.peek().is_some() && launches.all(|launch| launch.serial);
+        describe(&mut text, id, kernel, serial).expect("strings take all that is written");
     }
     let schedule = Module { kernels: vec![], ..module.clone() };
     text + schedule.to_string().trim_start()
 }
 
-fn describe(text: &mut String, id: usize, kernel: &Kernel) -> std::fmt::Result {
+fn describe(text: &mut String, id: usize, kernel: &Kernel, serial: bool) -> std::fmt::Result {
     let nanoseconds = kernel.nanoseconds();
     write!(text, "kernel @{id} {}: {:.2} us on one thread, ", kernel.class.name(), nanoseconds / 1e3)?;
-    match grain(kernel) {
+    match grain(kernel).filter(|_| !serial) {
         None => writeln!(text, "run as a whole")?,
         Some(grain) => writeln!(text, "shared in {} parts", kernel.range.extent.div_ceil(grain))?,
     }

@@ -24,7 +24,7 @@ use rjax_runtime::profile::{self, Label};
 
 use crate::gemm;
 
-pub(crate) use parallel::grain;
+pub(crate) use parallel::{grain, launches};
 pub(crate) use print::PrintTask;
 pub use print::capture_prints;
 pub(crate) use rows::RowsTask;

@@ -4,7 +4,7 @@
 //! for routines, and the counters of `for` loops. Long schedules are cut into several functions, because
 //! the time to compile one grows faster than its length.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -22,7 +22,7 @@ use crate::executable::each_written;
 use crate::gemm;
 use crate::labels::Labels;
 use crate::ops::{Lanes, Ops};
-use crate::routines::{PrintTask, Routine, RowsTask, grain};
+use crate::routines::{PrintTask, Routine, RowsTask, grain, launches};
 
 /// Statements in one function, those of loops inside included.
 const CHUNK: usize = 128;
@@ -124,6 +124,8 @@ pub(crate) struct Scheduler<'a> {
     kept: HashMap<*const Gemm, usize>,
     /// By the body of a loop the slots that are empty again after it.
     slots: HashMap<*const Stmt, Vec<usize>>,
+    /// The launches that keep to one thread, however long they take.
+    serial: HashSet<*const Stmt>,
     /// The statements around which spans are opened and closed.
     labels: &'a Labels,
 }
@@ -144,6 +146,11 @@ impl<'a> Scheduler<'a> {
             lengths,
             kept: HashMap::new(),
             slots: HashMap::new(),
+            serial: launches(module)
+                .iter()
+                .filter(|launch| launch.serial)
+                .map(|launch| &raw const *launch.stmt)
+                .collect(),
             labels,
         };
         scheduler.note_kept(&module.body);
@@ -315,7 +322,10 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
 
     fn step(&mut self, stmt: &'a Stmt) -> Result<()> {
         match stmt {
-            Stmt::Launch { kernel, args } => self.launch(kernel.0, args),
+            Stmt::Launch { kernel, args } => {
+                let serial = self.scheduler.serial.contains(&(&raw const *stmt));
+                self.launch(kernel.0, args, serial)
+            }
             Stmt::Copy { source, destination, len } => {
                 let dtype = self.buffer_dtype(source.buffer);
                 ensure!(
@@ -537,14 +547,14 @@ impl<'a> Emitter<'_, 'a, '_, '_> {
         Ok(callee)
     }
 
-    fn launch(&mut self, kernel: u32, args: &'a [View]) -> Result<()> {
+    fn launch(&mut self, kernel: u32, args: &'a [View], serial: bool) -> Result<()> {
         let callee = self.check_launch(kernel, args)?;
         let views: Vec<_> = args.iter().zip(&callee.params).map(|(view, param)| (view, param.dtype)).collect();
         let pointers = self.pointers(&views);
         let extent = self.ops.word(callee.range.extent as i64);
         let signature = Callees::kernel_signature(self.scheduler.convention);
         let function = self.ops.callees.function(self.ops.builder, kernel, signature);
-        match grain(callee) {
+        match grain(callee).filter(|_| !serial) {
             Some(grain) => {
                 let code = self.ops.builder.ins().func_addr(I64, function);
                 let grain = self.ops.word(grain as i64);

@@ -18,10 +18,11 @@ const UNKNOWN: u64 = 16;
 impl Module {
     /// Nanoseconds that the program takes.
     pub fn nanoseconds(&self) -> u64 {
-        self.block(&self.body)
+        self.nanoseconds_of(&self.body)
     }
 
-    fn block(&self, stmts: &[Stmt]) -> u64 {
+    /// Nanoseconds that some of its statements take on one thread.
+    pub fn nanoseconds_of(&self, stmts: &[Stmt]) -> u64 {
         stmts.iter().map(|stmt| self.stmt(stmt)).fold(0, u64::saturating_add)
     }
 
@@ -33,12 +34,14 @@ impl Module {
             }
             Stmt::Copy { source, len, .. } => START + 2 * self.bytes(source, *len) / BYTES,
             Stmt::While { condition, body, .. } => {
-                UNKNOWN.saturating_mul(self.block(condition).saturating_add(self.block(body)))
+                UNKNOWN.saturating_mul(self.nanoseconds_of(condition).saturating_add(self.nanoseconds_of(body)))
             }
             // Each launch and product of the body is that of all rows.
-            Stmt::Rows(rows) => self.block(&rows.body),
-            Stmt::For { length, body, .. } => (*length as u64).saturating_mul(self.block(body)),
-            Stmt::Switch { branches, .. } => branches.iter().map(|branch| self.block(branch)).max().unwrap_or(0),
+            Stmt::Rows(rows) => self.nanoseconds_of(&rows.body),
+            Stmt::For { length, body, .. } => (*length as u64).saturating_mul(self.nanoseconds_of(body)),
+            Stmt::Switch { branches, .. } => {
+                branches.iter().map(|branch| self.nanoseconds_of(branch)).max().unwrap_or(0)
+            }
             Stmt::Print { .. } => START,
             Stmt::Gemm(gemm) => START + product(gemm),
             Stmt::Conv(conv) => START + convolution(conv),
