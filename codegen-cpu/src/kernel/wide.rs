@@ -37,8 +37,11 @@ use crate::ops::Lanes;
 use crate::routines::Routine;
 use crate::target::{Wide, wide_vectors};
 
-/// Loops of fewer iterations, or of fewer instructions in all, are not worth a call.
+/// Loops of fewer iterations, or of fewer instructions in all, are not worth a call. Where there are masks, a part of a vector is as good as a
+/// whole one, and a few iterations that are long enough are worth it.
 const LEAST_TRIP: i64 = 16;
+const LEAST_MASKED_TRIP: i64 = 4;
+const LONG_BODY: usize = 20;
 const LEAST_WORK: i64 = 128;
 
 /// The machine code of a loop.
@@ -61,7 +64,9 @@ impl Emitter<'_, '_, '_> {
         inits: &[Value],
     ) -> Result<bool> {
         let Some(wide) = wide_vectors() else { return Ok(false) };
-        if trip.is_some_and(|trip| trip < LEAST_TRIP || trip * (l.body.len() as i64) < LEAST_WORK) {
+        let masked = wide == Wide::Avx512 && l.body.len() >= LONG_BODY;
+        let least = if masked { LEAST_MASKED_TRIP } else { LEAST_TRIP };
+        if trip.is_some_and(|trip| trip < least || trip * (l.body.len() as i64) < LEAST_WORK) {
             return Ok(false);
         }
         let selected = [false, true]

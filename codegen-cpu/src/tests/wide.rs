@@ -67,6 +67,58 @@ fn positions_in_lanes() {
     }
 }
 
+/// `out[s i + c] = x[s i + c] + x[s i + d] - y[s i]` and `out[j] = 3` elsewhere, where groups of s are whole in x but not in y, and
+/// `last[n - 1 - i] = x[s i + d]`, which is then read from its end.
+#[test]
+fn elements_a_few_apart() {
+    for dtype in [DType::F32, DType::F64, DType::I32, DType::U64] {
+        for (len, apart) in [1, 16, 37, 150].into_iter().flat_map(|len| [2, 3, 4, 8, 9].map(|apart| (len, apart))) {
+            let (c, d) = if len % 2 == 0 { (0, 1) } else { (apart - 1, 0) };
+            let params = [
+                (dtype, apart * len, Access::Read),
+                (dtype, apart * (len - 1) + 1, Access::Read),
+                (dtype, apart * len, Access::ReadWrite),
+                (dtype, len, Access::ReadWrite),
+                (dtype, len, Access::Write),
+            ];
+            let mut k = KernelBuilder::new(Class::Map, &params, 1);
+            let three = k.let_(&mut vec![], dtype, Expr::Const(Scalar::from_i64(dtype, 3)));
+            let constant = Inst::Let { result: three, value: Expr::Const(Scalar::from_i64(dtype, 3)) };
+            let all = k.reg(DType::I64);
+            let fill = vec![Inst::Store { param: ParamId(2), index: Index::reg(all), value: three }];
+            let variable = k.reg(DType::I64);
+            let mut body = vec![];
+            let at = |place: usize| Index::reg(variable).times(apart as i64).offset(place as i64);
+            let reversed = |variable: Reg| Index::reg(variable).times(-1).offset(len as i64 - 1);
+            let x = k.load(&mut body, 0, at(c));
+            let z = k.load(&mut body, 0, at(d));
+            let y = k.load(&mut body, 1, at(0));
+            let sum = k.let_(&mut body, dtype, Expr::Binary(Binary::Add, x, z));
+            let sum = k.let_(&mut body, dtype, Expr::Binary(Binary::Sub, sum, y));
+            k.store(&mut body, 2, at(c), sum);
+            k.store(&mut body, 3, reversed(variable), z);
+            let again = k.reg(DType::I64);
+            let mut back = vec![];
+            let read = k.load(&mut back, 3, reversed(again));
+            k.store(&mut back, 4, Index::reg(again), read);
+            k.kernel.body.push(constant);
+            for (variable, trip, body) in [(all, apart * len, fill), (variable, len, body), (again, len, back)] {
+                let (begin, end) = (Index::constant(0), Index::constant(trip as i64));
+                k.kernel.body.push(Inst::Loop(Loop {
+                    variable,
+                    begin,
+                    end,
+                    carried: vec![],
+                    order: Order::Vector,
+                    body,
+                }));
+            }
+            let inputs = [numbers(dtype, apart * len), numbers(dtype, apart * (len - 1) + 1)];
+            check(k.kernel, &inputs, &format!("{dtype} at {len}, {apart} apart, {c} and {d}"));
+        }
+    }
+}
+
 /// `out[i] = i even ? x[k[i]] : -1`, where positions are outside of x wherever i is odd, and the same without positions.
 #[test]
 fn loads_under_masks() {

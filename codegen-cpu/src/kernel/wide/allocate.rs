@@ -504,6 +504,20 @@ impl State<'_, '_> {
                 self.asm().masked(op, to, 0, operand, None, Masking::Zero(mask));
                 to
             }
+            Form::Order => {
+                debug_assert!(fixed.is_none() && masking == Masking::None, "no sum is made by moving elements");
+                let first = self.register(y, &mut held);
+                let second = self.operand(z);
+                if let Operand::Register(second) = second {
+                    held.busy.push(second);
+                }
+                let order = self.operand(x);
+                let to = self.take(false, &held);
+                self.asm().vector(MOVE, to, 0, order, None);
+                self.asm().vector(op, to, first, second, None);
+                self.finish(held, &sources);
+                to
+            }
             Form::Fused => {
                 debug_assert!(masking == Masking::None, "selection keeps masks away from fused products");
                 self.fused(op, sources, fixed)

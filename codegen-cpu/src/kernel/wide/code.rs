@@ -49,6 +49,8 @@ pub(super) struct Place {
     pub(super) size: usize,
     /// Elements from one lane's to the next.
     pub(super) stride: i32,
+    /// Whether what is meant are neighbours in memory all the same, as many as there are lanes.
+    pub(super) packed: bool,
 }
 
 /// An instruction. A mask says which lanes take part; only AVX-512 has any.

@@ -197,6 +197,7 @@ impl Assembler {
             | Form::Choose
             | Form::Keep
             | Form::Fused
+            | Form::Order
             | Form::Test
             | Form::TestOne
             | Form::TestUnder
@@ -259,7 +260,7 @@ impl Assembler {
             Form::Two | Form::Keep => self.line(format_args!("{name} {kind}{reg}{mask}, {shown}{immediate}")),
             Form::Into => self.line(format_args!("{name} {shown}{mask}, {kind}{reg}{immediate}")),
             Form::Shift(_) => self.line(format_args!("{name} {kind}{second}{mask}, {shown}{immediate}")),
-            Form::Three | Form::Blend | Form::Choose => {
+            Form::Three | Form::Blend | Form::Choose | Form::Order => {
                 self.line(format_args!("{name} {kind}{reg}{mask}, {kind}{second}, {shown}{immediate}"));
             }
             Form::Fused => {

@@ -11,7 +11,7 @@ use crate::target::Wide;
 
 impl State<'_, '_> {
     pub(super) fn load(&mut self, op: Opcode, result: Value, place: Place, mask: Source) {
-        if self.pass.wide == Wide::Avx2 && place.stride != 1 && !self.pass.by_element {
+        if self.pass.wide == Wide::Avx2 && place.stride != 1 && !place.packed && !self.pass.by_element {
             let register = self.collect(place);
             return self.put(result, register);
         }
@@ -42,7 +42,7 @@ impl State<'_, '_> {
             let bounce = Operand::Base(RSP, self.pass.frame.bounce);
             self.asm().vector(op, register, 0, bounce, immediate);
             self.copy(place, false);
-        } else if place.stride != 1 {
+        } else if place.stride != 1 && !place.packed {
             self.distribute(register, &held, place);
         } else {
             let operand = self.element(place);
@@ -98,8 +98,14 @@ impl State<'_, '_> {
 
     /// The address of consecutive elements.
     fn element(&mut self, place: Place) -> Operand {
-        let base = self.base(place.stream);
-        Operand::Element { base, size: place.size as u8, displacement: place.displacement }
+        let displacement = place.displacement;
+        match place.stride * place.size as i32 {
+            step @ (1 | 2 | 4 | 8) => {
+                let base = self.base(place.stream);
+                Operand::Element { base, size: step as u8, displacement }
+            }
+            _ => Operand::Base(self.stepped(place), displacement),
+        }
     }
 
     fn base(&mut self, stream: usize) -> Gpr {

@@ -22,6 +22,8 @@ pub(super) enum Form {
     Keep,
     /// The result is one of three operands. The opcode is that of the 132 form.
     Fused,
+    /// The result is the first of three operands.
+    Order,
     /// The result is a mask register; first operand, second operand.
     Test,
     /// The result is a mask register; one operand.
@@ -123,6 +125,7 @@ impl Opcode {
             | Form::Choose
             | Form::Keep
             | Form::Fused
+            | Form::Order
             | Form::FromMask => false,
         }
     }
@@ -431,11 +434,14 @@ pub(super) mod avx512 {
         op.eight()
     }
 
-    /// Within each 128 bits, two of the first operand and two of the second.
-    pub(in super::super) const SHUFFLE: Opcode = Opcode::new("vshufps", 1, 0, 0xc6, Form::Three);
-    /// The elements of the second operand in the order that the first says: 64 bits each, or 32.
-    pub(in super::super) const ORDER_64: Opcode = Opcode::new("vpermpd", 2, 1, 0x16, Form::Three).wide();
-    pub(in super::super) const ORDER_32: Opcode = Opcode::new("vpermps", 2, 1, 0x16, Form::Three);
+    /// The elements of the second operand in the order that the first says.
+    pub(in super::super) const fn order(double: bool) -> Opcode {
+        Opcode::lanes(double, ["vpermps", "vpermpd"], 2, 1, 0x16, Form::Three)
+    }
+    /// As `order`, of the elements of the second operand and then those of the third.
+    pub(in super::super) const fn order_two(double: bool) -> Opcode {
+        Opcode::lanes(double, ["vpermi2ps", "vpermi2pd"], 2, 1, 0x77, Form::Order)
+    }
 
     /// Floats to integers of as many bits, to the nearest.
     pub(in super::super) const fn nearest(double: bool) -> Opcode {

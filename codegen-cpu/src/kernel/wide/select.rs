@@ -13,6 +13,7 @@ mod index;
 mod integer;
 mod logic;
 mod memory;
+mod spread;
 
 use std::collections::{HashMap, HashSet};
 
@@ -151,6 +152,7 @@ pub(super) fn select<'l>(
         indices: HashMap::new(),
         copy: 0,
         copies: 1,
+        spread: HashMap::new(),
         tail: false,
         waits: false,
     };
@@ -250,6 +252,8 @@ struct Selector<'a, 'l> {
     indices: HashMap<Reg, Index>,
     copy: usize,
     copies: usize,
+    /// Vectors of which elements with a stride are taken, by stream, displacement and stride.
+    spread: HashMap<(usize, i32, i32), Source>,
     /// Whether the pass is over less than a vector.
     tail: bool,
     /// Whether the loop waits for divisions.
@@ -335,6 +339,7 @@ impl<'l> Selector<'_, 'l> {
             self.sources.clear();
             self.comparisons.clear();
             self.indices.clear();
+            self.spread.clear();
             self.indices.insert(self.l.variable, Index::reg(self.l.variable));
             for (i, carry) in self.l.carried.iter().enumerate() {
                 self.sources.insert(carry.register, Source::Partial(i * copies + copy));
@@ -393,7 +398,7 @@ impl<'l> Selector<'_, 'l> {
         let masked = self.tail && self.wide == Wide::Avx512 && dtype != DType::Bool;
         let maskable = matches!(self.codes.last(), Some(Code::Vector { op, .. }) if match op.form {
             Form::Three | Form::Two | Form::Into | Form::Shift(_) => true,
-            Form::Blend | Form::Choose | Form::Keep | Form::Fused | Form::Test => false,
+            Form::Blend | Form::Choose | Form::Keep | Form::Fused | Form::Order | Form::Test => false,
             Form::TestOne | Form::TestUnder | Form::Masks | Form::MaskNot | Form::FromMask => false,
         });
         if self.tail && !(masked && maskable) {

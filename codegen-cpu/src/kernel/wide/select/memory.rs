@@ -5,6 +5,7 @@ use rjax_kernel::kir::{Index, Mask, ParamId};
 
 use super::super::code::{Code, Place, Source};
 use super::super::opcode::{self, Opcode, avx2, avx512};
+use super::spread::Spread;
 use super::{Selector, Stream};
 use crate::target::Wide;
 
@@ -14,8 +15,8 @@ enum Position {
     Place(Place),
     /// At a place plus `scale` bytes times the index in the lane.
     Lanes { place: Place, index: Source, scale: u8 },
-    /// The first or the second of each pair from a place on, all of which are in the array.
-    Pairs { place: Place, second: bool },
+    /// Spread over a few vectors in a row.
+    Spread(Spread),
 }
 
 impl Selector<'_, '_> {
@@ -55,7 +56,7 @@ impl Selector<'_, '_> {
                 let op = avx512::gather(self.is_double(dtype), self.double);
                 self.codes.push(Code::Gather { op, result, place, index, scale, mask: masking });
             }
-            Position::Pairs { place, second } => return Some(self.load_of_pairs(place, second)),
+            Position::Spread(spread) => return Some(self.load_spread(spread)),
         }
         let mut loaded = Source::Value(result);
         if dtype == DType::BF16 {
@@ -80,6 +81,7 @@ impl Selector<'_, '_> {
 
     pub(super) fn store(&mut self, dtype: DType, param: ParamId, index: &Index, value: Source) -> Option<()> {
         let position = self.position(param, index, true)?;
+        self.spread.clear();
         let mask = self.lanes_mask();
         let (op, value, immediate) = self.narrowed(dtype, value)?;
         match position {
@@ -88,41 +90,9 @@ impl Selector<'_, '_> {
                 let op = avx512::scatter(self.is_double(dtype), self.double);
                 self.codes.push(Code::Scatter { op, value, place, index, scale, mask });
             }
-            Position::Pairs { place, second } => self.store_to_pairs(value, place, second),
+            Position::Spread(spread) => self.store_spread(value, spread),
         }
         Some(())
-    }
-
-    /// Two vectors of pairs, and of both the elements wanted.
-    fn load_of_pairs(&mut self, place: Place, second: bool) -> Source {
-        let halves = self.halves(place).map(|place| {
-            let result = self.value();
-            self.codes.push(Code::Load { op: opcode::load(false), result, place, mask: Source::None });
-            Source::Value(result)
-        });
-        // In each 128 bits two elements of the first vector and two of the second.
-        let elements = if second { 0xdd } else { 0x88 };
-        let mixed = self.put(avx512::SHUFFLE, [halves[0], halves[1], Source::None], Some(elements));
-        let order = self.constant(if self.double { [0, 2, 1, 3, 0, 0, 0, 0] } else { [0, 2, 4, 6, 1, 3, 5, 7] });
-        self.two(avx512::ORDER_64, order, mixed)
-    }
-
-    /// Each half of the lanes twice, and every other one of them stored.
-    fn store_to_pairs(&mut self, value: Source, place: Place, second: bool) {
-        let mask = self.constant([if second { 0xaaaa_aaaa_aaaa_aaaa } else { 0x5555_5555_5555_5555 }; 8]);
-        let half = self.lanes() as u64 / 2;
-        for (first, place) in [0, half].into_iter().zip(self.halves(place)) {
-            let order = std::array::from_fn(|pair| (first + pair as u64 % half) * 0x1_0000_0001);
-            let order = self.constant(order);
-            let twice = self.two(avx512::ORDER_32, order, value);
-            self.codes.push(Code::Store { op: opcode::store(false), value: twice, place, immediate: None, mask });
-        }
-    }
-
-    /// The places of two vectors of 32-bit elements, one after the other.
-    fn halves(&self, place: Place) -> [Place; 2] {
-        let next = Place { displacement: place.displacement + 4 * self.lanes() as i32, ..place };
-        [place, next]
     }
 
     /// The instruction that stores consecutive elements, and what it stores.
@@ -196,13 +166,11 @@ impl Selector<'_, '_> {
         if stride == 0 {
             return None;
         }
-        let len = self.kernel.params[param.index()].len;
-        let in_pairs = stride == 2 && len.is_multiple_of(2) && index.terms.iter().all(|&(_, by)| by % 2 == 0);
-        if self.wide == Wide::Avx512 && in_pairs && size == 4 && all && !self.tail {
-            let second = index.constant.rem_euclid(2);
-            let pair = Index { constant: index.constant - second, terms: index.terms.clone() };
-            let place = self.place(param, &pair, stride)?;
-            return Some(Position::Pairs { place: Place { size: 8, stride: 1, ..place }, second: second == 1 });
+        if self.wide == Wide::Avx512 && all && !self.tail {
+            let spread = self.spread(param, index, stride);
+            if let Some(spread) = spread {
+                return Some(Position::Spread(spread));
+            }
         }
         let place = self.place(param, index, stride)?;
         if stride == 1 || self.wide == Wide::Avx2 {
@@ -216,7 +184,7 @@ impl Selector<'_, '_> {
     }
 
     /// Elements that move by a stride with the variable.
-    fn place(&mut self, param: ParamId, index: &Index, stride: i32) -> Option<Place> {
+    pub(super) fn place(&mut self, param: ParamId, index: &Index, stride: i32) -> Option<Place> {
         let size = self.kernel.params[param.index()].dtype.size();
         let found = self.streams.iter().position(|s| s.param == param && s.index.terms == index.terms);
         let stream = found.unwrap_or_else(|| {
@@ -229,6 +197,6 @@ impl Selector<'_, '_> {
         let displacement = i32::try_from(elements.checked_mul(size as i64)?).ok()?;
         let reach = stride.checked_mul((lanes * size) as i32)?;
         displacement.checked_add(reach)?;
-        Some(Place { stream, displacement, size, stride })
+        Some(Place { stream, displacement, size, stride, packed: stride == 1 })
     }
 }
