@@ -228,6 +228,7 @@ fn on_tiles_of<E: Element<f32>, R: Element<f32>>(
         right: &Strided { start: rhs.cast::<E>(), line: gemm.n.rhs, depth: gemm.k.rhs },
         out: &Dense(Matrix { start: out.cast::<R>(), row: gemm.m.out, column: gemm.n.out }),
         add: gemm.add,
+        symmetric: false,
         parallel: true,
     };
     run(tiles, &contraction);
@@ -367,6 +368,7 @@ unsafe fn product<T: Real, E: Element<T>, R: Element<T>>(
     parallel: bool,
 ) {
     let Extents { m, n, k } = extents;
+    let symmetric = !add && is_symmetric(extents, lhs, rhs);
     let rows_are_contiguous = out.column == 1 || n == 1;
     let columns_are_contiguous = out.row == 1 || m == 1;
     let upright = !columns_are_contiguous || rows_are_contiguous && n > 1;
@@ -394,10 +396,55 @@ unsafe fn product<T: Real, E: Element<T>, R: Element<T>>(
                 right: &Strided { start: rhs.start.cast_const(), line: rhs.column, depth: rhs.row },
                 out: &Dense(out),
                 add,
+                symmetric,
                 parallel,
             };
             contract(kernels, &contraction);
+            if symmetric {
+                mirror(out, extents.m, parallel);
+            }
         }
+    }
+}
+
+/// Rows of a product of an operand with itself from which on it pays to compute half of it.
+const SYMMETRIC: usize = 128;
+
+/// Whether the operands are one, so that the product is symmetric.
+fn is_symmetric<E>(Extents { m, n, .. }: Extents, lhs: Matrix<E>, rhs: Matrix<E>) -> bool {
+    m == n && m >= SYMMETRIC && lhs.start == rhs.start && lhs.row == rhs.column && lhs.column == rhs.row
+}
+
+/// Copies what is below the diagonal to above it.
+///
+/// # Safety
+/// The square matrix has so many rows in valid memory, which nobody else uses.
+unsafe fn mirror<R: Copy>(out: Matrix<R>, rows: usize, parallel: bool) {
+    const BLOCK: usize = 32;
+    struct Square<R>(Matrix<R>);
+    // SAFETY: threads read below the diagonal and write different columns above it.
+    unsafe impl<R> Sync for Square<R> {}
+    impl<R: Copy> Square<R> {
+        /// # Safety
+        /// The element is in the matrix.
+        unsafe fn copy(&self, row: usize, column: usize) {
+            // SAFETY: the caller's promise.
+            unsafe { *self.0.at(column, row) = *self.0.at(row, column) }
+        }
+    }
+    let square = Square(out);
+    let run = |first: usize, end: usize| {
+        for columns in (0..end).step_by(BLOCK) {
+            for column in columns..end.min(columns + BLOCK) {
+                // SAFETY: the elements are below the diagonal.
+                (first.max(column + 1)..end).for_each(|row| unsafe { square.copy(row, column) });
+            }
+        }
+    };
+    if parallel && rows * rows >= GRAIN {
+        parallel_for(rows, BLOCK, &run);
+    } else {
+        (0..rows).step_by(BLOCK).for_each(|first| run(first, rows.min(first + BLOCK)));
     }
 }
 
@@ -448,6 +495,7 @@ fn subtract_product<T: Real + Element<T> + Neg<Output = T>>(
         right: &Strided { start: b.elements.as_ptr(), line: b.column as isize, depth: b.row as isize },
         out: &Dense(Matrix { start: c.as_mut_ptr(), row: stride as isize, column: 1 }),
         add: true,
+        symmetric: false,
         parallel: true,
     };
     // SAFETY: the operands hold these extents, and the result is another slice; the kernels are this machine's.

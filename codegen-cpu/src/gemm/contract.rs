@@ -46,6 +46,8 @@ pub(super) struct Contraction<'a, T> {
     pub(super) out: &'a dyn Sink<T>,
     /// Adds to what is there.
     pub(super) add: bool,
+    /// Whether both operands are one, so that the result is symmetric and may have anything above its diagonal for now.
+    pub(super) symmetric: bool,
     /// Whether to use several threads.
     pub(super) parallel: bool,
 }
@@ -348,7 +350,10 @@ impl<T: Real> Work<'_, T> {
     /// # Safety
     /// As for [`contract`].
     unsafe fn block_in(&self, rows: Range<usize>, columns: Range<usize>) {
-        let Contraction { extents, left, right, out, add, .. } = *self.contraction;
+        let Contraction { extents, left, right, out, add, symmetric, .. } = *self.contraction;
+        if symmetric && columns.start >= rows.end {
+            return;
+        }
         let (kernels, width, height) = (self.kernels, self.kernels.width(), m_block(self.kernels));
         let direct = out.direct(&rows, &columns);
         let in_place = matches!(self.right, Access::InPlace(_));
@@ -421,7 +426,8 @@ impl<T: Real> Work<'_, T> {
                             row: c_row,
                             column: 1,
                         };
-                        let extents = Extents { m: lines.len(), n: columns.len(), k: steps };
+                        let needed = if symmetric { lines.end.saturating_sub(columns.start) } else { columns.len() };
+                        let extents = Extents { m: lines.len(), n: columns.len().min(needed), k: steps };
                         tiles(kernels, extents, left_panel, right_panel, in_place, to, accumulate);
                     }
                     depth += steps;

@@ -328,11 +328,17 @@ unsafe fn one_group<T: Real + Element<T>, E: Element<T>, R: Element<T>>(
         if filters_are_columns {
             let out = Output { start: out, rows: position_axes, columns: feature_axes };
             let extents = Extents { m: p, n: f, k };
-            contract(kernels, &Contraction { extents, left: &patches, right: &filters, out: &out, add, parallel });
+            contract(
+                kernels,
+                &Contraction { extents, left: &patches, right: &filters, out: &out, add, symmetric: false, parallel },
+            );
         } else {
             let out = Output { start: out, rows: feature_axes, columns: position_axes };
             let extents = Extents { m: f, n: p, k };
-            contract(kernels, &Contraction { extents, left: &filters, right: &patches, out: &out, add, parallel });
+            contract(
+                kernels,
+                &Contraction { extents, left: &filters, right: &patches, out: &out, add, symmetric: false, parallel },
+            );
         }
     }
 }

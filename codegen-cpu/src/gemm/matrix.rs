@@ -309,6 +309,9 @@ impl<'a> Work<'a> {
                 let rows = row..m.min(row + height);
                 let column = i % across * width;
                 let these = columns.start + column..columns.end.min(columns.start + column + width);
+                if self.contraction.symmetric && these.start >= rows.end {
+                    continue;
+                }
                 let right = right.as_ref().map(|right| right.at(packed_len(column, k, self.parts)).cast_const());
                 // SAFETY: the block is in the result, and the packed lines are there.
                 unsafe {
@@ -365,6 +368,10 @@ impl<'a> Work<'a> {
                             None => packed.cast_const().wrapping_add(packed_len(column, steps * STEP, self.parts)),
                         };
                         for row in (0..m).step_by(BLOCK) {
+                            let above = columns.start + column >= rows.start + row + BLOCK;
+                            if self.contraction.symmetric && above {
+                                continue;
+                            }
                             let a = left.wrapping_add(panel(row));
                             let c = to.wrapping_offset(row as isize * stride).wrapping_add(column);
                             // SAFETY: the panels have the steps, and there is room for the block.

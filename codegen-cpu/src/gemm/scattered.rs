@@ -35,10 +35,18 @@ impl Scattered {
     /// taken for rows or columns.
     pub(super) fn of(gemm: &Gemm) -> Option<(Scattered, Vec<GemmAxis>)> {
         let (mut rows, mut columns, mut batch) = (vec![gemm.m], vec![gemm.n], Vec::new());
+        // Neighbours in an operand or in the result had better be computed together.
+        let nearest = |axes: [&GemmAxis; 2], stride: fn(&GemmAxis) -> isize| {
+            axes.map(|axis| stride(axis).unsigned_abs()).into_iter().min().unwrap_or(0)
+        };
+        let in_left = nearest([&gemm.m, &gemm.k], |axis| axis.lhs);
+        let in_right = nearest([&gemm.n, &gemm.k], |axis| axis.rhs);
+        let in_result = nearest([&gemm.m, &gemm.n], |axis| axis.out);
         for &axis in &gemm.batch {
-            if axis.rhs == 0 && gemm.m.extent < MANY {
+            let in_result = axis.out.unsigned_abs() < in_result;
+            if axis.rhs == 0 && (gemm.m.extent < MANY || in_result || axis.lhs.unsigned_abs() < in_left) {
                 rows.push(axis);
-            } else if axis.lhs == 0 && gemm.n.extent < MANY {
+            } else if axis.lhs == 0 && (gemm.n.extent < MANY || in_result || axis.rhs.unsigned_abs() < in_right) {
                 columns.push(axis);
             } else {
                 batch.push(axis);
@@ -105,7 +113,15 @@ impl Scattered {
             if !self.add && few(kernels, extents, &left, &right, &to, parallel) {
                 return;
             }
-            let contraction = Contraction { extents, left: &left, right: &right, out: &to, add: self.add, parallel };
+            let contraction = Contraction {
+                extents,
+                left: &left,
+                right: &right,
+                out: &to,
+                add: self.add,
+                symmetric: false,
+                parallel,
+            };
             contract(kernels, &contraction);
         }
     }

@@ -139,6 +139,44 @@ fn every_instruction_set_that_is_here() {
     }
 }
 
+/// The product of an operand with itself, of which one half is computed and the other copied.
+fn check_symmetric<T: Real + Element<T>>(
+    label: &str,
+    kernels: &Kernels<T>,
+    from_f64: fn(f64) -> T,
+    to_f64: fn(T) -> f64,
+) {
+    for (m, k, layout) in [(128, 70, 0), (131, 9, 1), (200, 300, 2), (230, 33, 3), (129, 64, 4), (420, 20, 0)] {
+        for (parallel, out_layout) in [(false, layout), (true, 0), (true, 1), (true, 3)] {
+            let mut numbers = Numbers((m * k) as u64);
+            let mut operand = Operand::new(m, k, layout, || from_f64(numbers.next()));
+            let mut out = Operand::new(m, m, out_layout, || from_f64(GUARD));
+            let mut expected: Vec<f64> = out.data.iter().map(|&x| to_f64(x)).collect();
+            let element = |i: usize, l: usize| to_f64(operand.data[operand.position(i, l)]);
+            for (i, j) in (0..m).flat_map(|i| (0..m).map(move |j| (i, j))) {
+                expected[out.position(i, j)] = (0..k).map(|l| element(i, l) * element(j, l)).sum();
+            }
+            let (matrix, extents) = (operand.matrix(), Extents { m, n: m, k });
+            assert!(is_symmetric(extents, matrix, matrix.transposed()));
+            // SAFETY: operand and result have these extents, and the machine has the instruction set.
+            unsafe { product(kernels, extents, matrix, matrix.transposed(), out.matrix(), false, parallel) };
+            let found: Vec<f64> = out.data.iter().map(|&x| to_f64(x)).collect();
+            assert_eq!(found, expected, "{label}: {m} rows of {k}, layouts {layout} and {out_layout}");
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn products_of_an_operand_with_itself() {
+    for (name, kernels) in tile::x86::all_f32() {
+        check_symmetric(name, kernels, |x| x as f32, |x| x as f64);
+    }
+    for (name, kernels) in tile::x86::all_f64() {
+        check_symmetric(name, kernels, |x| x, |x| x);
+    }
+}
+
 fn described(batch: &[[usize; 4]], [m, n, k]: [usize; 3], dtype: DType, out_dtype: DType) -> kir::Gemm {
     let view = || kir::View::whole(kir::BufferId(0));
     let axis = |extent: usize, lhs: usize, rhs: usize, out: usize| kir::GemmAxis {

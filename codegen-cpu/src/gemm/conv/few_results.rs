@@ -191,7 +191,15 @@ impl<E: Copy, R: Copy> Plan<'_, E, R> {
             k: all.input.extent,
         };
         let out = Dense(Matrix { start: products, row: extents.n as isize, column: 1 });
-        let contraction = Contraction { extents, left: &left, right: &right, out: &out, add: false, parallel: false };
+        let contraction = Contraction {
+            extents,
+            left: &left,
+            right: &right,
+            out: &out,
+            add: false,
+            symmetric: false,
+            parallel: false,
+        };
         // SAFETY: the operands are parts of the arrays.
         unsafe { contract(kernels, &contraction) };
     }

@@ -29,6 +29,7 @@ unsafe fn on_tiles<E: Element<f32>, R: Element<f32>>(
         right: &Strided { start: rhs.start.cast_const(), line: rhs.column, depth: rhs.row },
         out: &Dense(out),
         add: false,
+        symmetric: false,
         parallel,
     };
     // SAFETY: the caller's promise.
