@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use rjax_ir::{Binary, Op};
 
 use crate::Options;
-use crate::graph::{Graph, NodeId, RegionId, Source, TOP, ValueId};
+use crate::graph::{Graph, Node, NodeId, RegionId, Source, TOP, ValueId};
 use crate::lower::conv::{self, ConvOperands};
 use crate::lower::dot_general::{self, GemmOperands};
 use crate::lower::scalar_region;
@@ -86,6 +86,11 @@ const MAX_RECORDED: usize = 64;
 const MAX_INLINED: u32 = 160;
 /// How many nodes in a row may be computed twice.
 const MAX_REPEATED: u8 = 4;
+/// How many pieces a concatenation that its users see through may have, how many users, and how many elements one after the other a piece of
+/// it and a row of a piece have, so that loops over them have whole vectors.
+const MAX_PIECES: usize = 3;
+const MAX_USERS: usize = 2;
+const LONG_PIECE: usize = 64;
 
 /// Whether a node's results are in memory whatever is decided.
 pub(crate) fn is_always_in_memory(graph: &Graph<'_>, id: NodeId) -> bool {
@@ -243,6 +248,9 @@ impl Fuser<'_, '_> {
             self.update(id);
         } else if changes_width || self.forced[at] && matches!(node.op, Op::Reshape { .. }) {
             self.view(id);
+        } else if let Some(bases) = self.seen_through(id) {
+            bases.into_iter().for_each(|base| self.force(base));
+            self.inline(id);
         } else if self.forced[at] || cost::of(self.graph, node) == Cost::OwnStep {
             self.root(id);
         } else {
@@ -412,17 +420,44 @@ impl Fuser<'_, '_> {
             },
             Cost::OwnStep => false,
         };
-        if !inline {
-            self.sites[at] = sites;
+        self.sites[at] = sites;
+        if inline {
+            self.inline(id);
+        } else {
             self.repeated[at] = 0;
             self.root(id);
-            return;
         }
-        self.fate[at] = Fate::Inline;
-        for &(kernel, frame) in &sites {
+    }
+
+    fn inline(&mut self, id: NodeId) {
+        self.fate[id.index()] = Fate::Inline;
+        for (kernel, frame) in std::mem::take(&mut self.sites[id.index()]) {
             self.inlined[kernel.index()] += 1;
             self.pull(id, kernel, frame);
         }
+    }
+
+    /// The arrays of which a concatenation puts slices together, if elementwise kernels may as well look there themselves: loops
+    /// are split where one piece ends and the next begins. An array that is rolled is the case in point.
+    fn seen_through(&self, id: NodeId) -> Option<Vec<ValueId>> {
+        let node = self.graph.node(id);
+        let Op::Concatenate { axis } = *node.op else { return None };
+        let sites = &self.sites[id.index()];
+        let shape = &self.graph.aval(node.outputs[0]).shape;
+        let row: usize = shape[axis + 1..].iter().product();
+        let long = row * shape[axis] >= LONG_PIECE * node.inputs.len() && (row == 1 || row >= LONG_PIECE);
+        let elementwise = |kernel| cost::of(self.graph, self.graph.node(kernel)) < Cost::Loop;
+        let few = node.inputs.len() <= MAX_PIECES && sites.len() <= MAX_USERS;
+        let fits = |kernel: NodeId| self.inlined[kernel.index()] < MAX_INLINED;
+        let kept = !self.options.fuse || self.forced[id.index()] || self.planned[id.index()];
+        if kept || !few || !long || !sites.iter().all(|&(kernel, _)| elementwise(kernel) && fits(kernel)) {
+            return None;
+        }
+        let base = |&piece: &ValueId| match self.graph.producer(piece).map(|producer| self.graph.node(producer)) {
+            Some(Node { op: Op::Slice(_), inputs, .. }) => Some(inputs[0]),
+            Some(_) | None => None,
+        };
+        node.inputs.iter().map(base).collect()
     }
 
     /// Whether a node reorders an array in memory for kernels that go over it element by element: they had better find it in order.

@@ -453,6 +453,7 @@ impl<'a, 'p> Writer<'a, 'p> {
             Op::Reverse { axes } => vec![self.reverse(id, axes, at)?],
             Op::Iota { dtype, axis, .. } => vec![self.iota(*dtype, &at[*axis])],
             Op::Pad { padding } => vec![self.pad(id, padding, at)?],
+            Op::Concatenate { axis } => vec![self.concatenated(id, *axis, at)?],
             Op::DynamicSlice { sizes } => vec![self.dynamic_slice(id, sizes, at)?],
             Op::Gather(gather) => vec![self.gather(id, gather, at)?],
             Op::Reduce { reducer, axes } => vec![self.reduce(id, *reducer, axes, at)?],
@@ -466,7 +467,6 @@ impl<'a, 'p> Writer<'a, 'p> {
             op @ (Op::StopGradient
             | Op::Name { .. }
             | Op::OptimizationBarrier
-            | Op::Concatenate { .. }
             | Op::DynamicUpdateSlice
             | Op::Scatter(_)
             | Op::Cumulative(_)

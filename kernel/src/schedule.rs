@@ -9,7 +9,7 @@ use rjax_ir::{Op, Result};
 use crate::fuse::{Fate, Fusion, Step};
 use crate::graph::{Graph, NodeId, RegionId, TOP, ValueId};
 use crate::join::join_rows;
-use crate::kir::{Access, Index, Inst, Kernel, KernelId, ParamId};
+use crate::kir::{Access, Index, Inst, Kernel, KernelId, Loop};
 use crate::lower::{self, Lowered};
 
 /// A step whose arrays have no place yet.
@@ -256,30 +256,29 @@ pub(crate) fn memory_root(graph: &Graph<'_>, fusion: &Fusion, mut value: ValueId
     value
 }
 
-/// All loads and stores of one parameter.
-#[derive(Default)]
-struct Uses<'k> {
-    accesses: usize,
-    /// The block, counted in order of appearance, the place in it, and the index.
-    only: Option<(usize, usize, &'k Index)>,
+/// A load or store of a parameter.
+struct Touch<'k> {
+    /// The block, counted in order of appearance, and the place in it.
+    block: usize,
+    place: usize,
+    index: &'k Index,
     masked: bool,
+    /// The loop whose body the block is.
+    around: Option<&'k Loop>,
 }
 
-/// Pairs of parameters that the rules for kernels let share memory.
-fn in_place_pairs(kernel: &Kernel) -> Vec<(usize, usize)> {
-    fn walk<'k>(insts: &'k [Inst], blocks: &mut usize, uses: &mut [Uses<'k>]) {
+/// The loads and stores of each parameter.
+fn touches(kernel: &Kernel) -> Vec<Vec<Touch<'_>>> {
+    fn walk<'k>(insts: &'k [Inst], around: Option<&'k Loop>, blocks: &mut usize, touches: &mut [Vec<Touch<'k>>]) {
         let block = *blocks;
         *blocks += 1;
-        let record = |uses: &mut [Uses<'k>], param: ParamId, place: usize, index: &'k Index, masked: bool| {
-            let uses = &mut uses[param.index()];
-            uses.accesses += 1;
-            uses.only = Some((block, place, index));
-            uses.masked |= masked;
-        };
         for (place, inst) in insts.iter().enumerate() {
+            let touch = |index, masked| Touch { block, place, index, masked, around };
             match inst {
-                Inst::Load { param, index, mask, .. } => record(uses, *param, place, index, mask.is_some()),
-                Inst::Store { param, index, .. } => record(uses, *param, place, index, false),
+                Inst::Load { param, index, mask, .. } => {
+                    touches[param.index()].push(touch(index, mask.is_some()));
+                }
+                Inst::Store { param, index, .. } => touches[param.index()].push(touch(index, false)),
                 Inst::Let { .. }
                 | Inst::Complex { .. }
                 | Inst::Threefry { .. }
@@ -287,28 +286,54 @@ fn in_place_pairs(kernel: &Kernel) -> Vec<(usize, usize)> {
                 | Inst::If(_)
                 | Inst::While(_) => {}
             }
+            let around = if let Inst::Loop(l) = inst { Some(l) } else { None };
             for inner in inst.blocks() {
                 if !inner.is_empty() {
-                    walk(inner, blocks, uses);
+                    walk(inner, around, blocks, touches);
                 }
             }
         }
     }
-    let mut uses: Vec<Uses<'_>> = kernel.params.iter().map(|_| Uses::default()).collect();
-    walk(&kernel.body, &mut 0, &mut uses);
-    let single = |i: usize| uses[i].only.filter(|_| uses[i].accesses == 1 && !uses[i].masked);
+    let mut touches: Vec<Vec<Touch<'_>>> = kernel.params.iter().map(|_| vec![]).collect();
+    walk(&kernel.body, None, &mut 0, &mut touches);
+    touches
+}
+
+/// Whether stores are those of the pieces of one loop, so that no two of them write the same element.
+fn are_pieces(stores: &[Touch<'_>]) -> bool {
+    let mut pieces = Vec::new();
+    for store in stores {
+        let Some(l) = store.around else { return stores.len() == 1 };
+        let (begin, end) = (l.begin.as_constant(), l.end.as_constant());
+        let (Some(begin), Some(end)) = (begin, end) else { return stores.len() == 1 };
+        let mut rest = store.index.clone();
+        rest.terms.retain(|&(r, _)| r != l.variable);
+        pieces.push((begin, end, store.index.coefficient(l.variable), rest));
+    }
+    pieces.sort_by_key(|&(begin, ..)| begin);
+    pieces.windows(2).all(|two| {
+        let [(_, end, step, rest), (begin, _, next_step, next_rest)] = two else { unreachable!("windows of two") };
+        end <= begin && *step != 0 && step == next_step && rest == next_rest
+    })
+}
+
+/// Pairs of parameters that the rules for kernels let share memory: wherever the second is written, the same element of the first has been read
+/// just before, and nowhere else.
+fn in_place_pairs(kernel: &Kernel) -> Vec<(usize, usize)> {
+    let touches = touches(kernel);
     let mut pairs = Vec::new();
     for (r, read) in kernel.params.iter().enumerate().filter(|(_, p)| p.access == Access::Read) {
-        let Some((block, load, index)) = single(r) else { continue };
         for (w, written) in kernel.params.iter().enumerate().filter(|(_, p)| p.access == Access::Write) {
             let same_size = read.len == written.len && read.dtype.size() == written.dtype.size();
-            let same_place = single(w).is_some_and(|(b, store, i)| {
-                let before = b == block && load < store;
+            let (loads, stores) = (&touches[r], &touches[w]);
+            let same_place = loads.iter().zip(stores).all(|(load, store)| {
+                let before = load.block == store.block && load.place < store.place;
                 // Loads of scalars are hoisted out of the one iteration.
-                let hoisted = block == 0 && b > 0 && kernel.range.extent == 1 && index.as_constant().is_some();
-                i == index && (before || hoisted)
+                let hoisted = load.block == 0 && kernel.range.extent == 1 && load.index.as_constant().is_some();
+                !load.masked && load.index == store.index && (before || hoisted && store.block > 0)
             });
-            if same_size && same_place {
+            let both = !stores.is_empty() && loads.len() == stores.len();
+            if same_size && both && same_place && are_pieces(stores) {
                 pairs.push((r, w));
             }
         }

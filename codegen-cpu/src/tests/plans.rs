@@ -59,6 +59,33 @@ fn large_transpositions() {
     }
 }
 
+/// Rolls along each axis, of which elementwise kernels read the parts where they are, and rows of few elements, which are lanes.
+#[test]
+fn rolled_arrays_and_short_rows() {
+    for dtype in [DType::F32, DType::F64, DType::I32, DType::BF16, DType::C64] {
+        let mut b = Builder::new();
+        let x = b.input(Aval::new(dtype, [70, 130]));
+        let mut sum = x;
+        for (axis, at) in [(0, 1), (0, 69), (1, 3), (1, 127)] {
+            let extent = [70, 130][axis];
+            let parts = [b.slice_axis(x, axis, at, extent), b.slice_axis(x, axis, 0, at)];
+            let rolled = b.concatenate(&parts, axis);
+            sum = b.add(sum, rolled);
+        }
+        let aval = b.aval(x);
+        let module = check(&b.finish(vec![sum]), &[values(&aval, 3)]);
+        assert_eq!(module.kernels.len(), 1, "{module}");
+    }
+    for (dtype, len) in [DType::F32, DType::F64, DType::I32].into_iter().flat_map(|d| [2, 3, 5, 8].map(|n| (d, n))) {
+        let mut b = Builder::new();
+        let x = b.input(Aval::new(dtype, [75, len]));
+        let most = b.reduce(Reducer::Max, x, &[1]);
+        let first = b.emit1(Op::ArgReduce(ArgReduce { largest: true, axis: 1, index_dtype: DType::I32 }), &[x]);
+        let aval = b.aval(x);
+        check(&b.finish(vec![most, first]), &[values(&aval, 5)]);
+    }
+}
+
 #[test]
 fn extreme_positions() {
     for (dtype, shape) in [

@@ -290,6 +290,14 @@ impl Frames {
                 let used = |i: usize| if reads_memory(graph, node, i) { Use::Memory } else { Use::Pull(init) };
                 (0..node.inputs.len()).map(used).collect()
             }
+            Op::Concatenate { axis } if self.root_of(id) != Some(frame) => {
+                let piece = |piece: usize| {
+                    let mut axes = self.get(frame).axes.clone();
+                    axes[*axis] = Symbol::Computed { node: id, frame, axis: piece as u32 };
+                    Use::Pull(self.with_axes(frame, axes, injective))
+                };
+                (0..node.inputs.len()).map(piece).collect()
+            }
             // These compute their results one after the other; each operand is walked through once.
             Op::Cumulative(_) | Op::Concatenate { .. } => {
                 node.inputs.iter().map(|&x| Use::Pull(self.fresh(graph.aval(x).rank()))).collect()

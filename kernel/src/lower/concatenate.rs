@@ -1,8 +1,9 @@
-//! `concatenate`: each piece is written where it belongs, in a loop of its own.
+//! `concatenate`: each piece is written where it belongs, in a loop of its own, or read where it is by those who need an element.
 
-use rjax_ir::{Result, Shape};
+use rjax_ir::{Compare, Result, Shape};
 
 use super::Writer;
+use super::element::Element;
 use crate::graph::NodeId;
 use crate::kir::{Access, Index, Order};
 
@@ -43,5 +44,32 @@ impl Writer<'_, '_> {
         }
         self.close_axes(loops);
         Ok(())
+    }
+
+    /// The element of the piece that a position is in.
+    pub(super) fn concatenated(&mut self, id: NodeId, axis: usize, at: &[Index]) -> Result<Element> {
+        let pieces = &self.graph.node(id).inputs;
+        let (mut start, mut element) = (0, None);
+        let position = self.b.index_register(&at[axis]);
+        for (i, &x) in pieces.iter().enumerate() {
+            let first = self.b.i64(start);
+            let begun = (i > 0).then(|| self.b.compare(Compare::Ge, position, first));
+            let end = start + self.shape(x)[axis] as i64;
+            let last = self.b.i64(end);
+            let goes_on = (i + 1 < pieces.len()).then(|| self.b.compare(Compare::Lt, position, last));
+            let condition = match (begun, goes_on) {
+                (Some(begun), Some(goes_on)) => Some(self.b.and(Some(begun), goes_on)),
+                (one, other) => one.or(other),
+            };
+            let mut moved = at.to_vec();
+            moved[axis] = at[axis].offset(-start);
+            let piece = self.masked(condition, |w| w.pull(x, &moved))?;
+            element = Some(match (element, begun) {
+                (Some(before), Some(begun)) => self.select_element(begun, piece, before),
+                (Some(_) | None, Some(_) | None) => piece,
+            });
+            start = end;
+        }
+        Ok(element.expect("verified: a concatenation has operands"))
     }
 }

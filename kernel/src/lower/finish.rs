@@ -1,4 +1,4 @@
-//! The last passes over a kernel: dead code, loops joined, merged, interchanged and split, sums blocked and put into the loops of their terms, loops
+//! The last passes over a kernel: dead code, loops joined, merged, interchanged, written out and split, sums blocked and put into the loops of their terms, loops
 //! marked, registers numbered.
 
 mod blocks;
@@ -10,6 +10,7 @@ mod merge;
 mod residues;
 mod rows;
 mod split;
+mod unroll;
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,6 +27,7 @@ pub(super) fn finish(kernel: &mut Kernel) {
     join_loops(&mut body, kernel);
     merge::merge_reductions(&mut body, kernel);
     columns::interchange(&mut body, kernel);
+    unroll::unroll(&mut body, kernel);
     split::split_loops(&mut body, kernel);
     residues::split_residues(&mut body, kernel);
     block_sums(&mut body, kernel);
