@@ -53,17 +53,21 @@ impl Selector<'_, '_> {
 
     /// A multiple of the number of the lane, counted from the first copy's first lane.
     pub(super) fn lane_steps(&mut self, coefficient: i64, double: bool) -> Source {
-        let lanes = self.lanes();
-        let mut steps = [0u64; 8];
-        for lane in 0..lanes {
-            let step = coefficient * (lane + self.copy * lanes) as i64;
+        let first = self.copy * self.lanes();
+        self.lane_numbers(double, |lane| coefficient * (lane + first) as i64)
+    }
+
+    /// A number for each lane.
+    pub(super) fn lane_numbers(&mut self, double: bool, number: impl Fn(usize) -> i64) -> Source {
+        let mut words = [0u64; 8];
+        for lane in 0..self.lanes() {
             if double {
-                steps[lane] = step as u64;
+                words[lane] = number(lane) as u64;
             } else {
-                steps[lane / 2] |= (step as u32 as u64) << (32 * (lane % 2));
+                words[lane / 2] |= (number(lane) as u32 as u64) << (32 * (lane % 2));
             }
         }
-        self.constant(steps)
+        self.constant(words)
     }
 
     /// Whether an index is surely between 0 and 2^32: it is a position in the kernel's range, or a part of a loop over constants.

@@ -42,20 +42,23 @@ impl Selector<'_, '_> {
         let (lanes, double) = (self.lanes(), spread.place.size == 8);
         if spread.place.stride < 0 {
             let vector = self.vector_of(&spread, 0);
-            let order = self.order(double, |lane| lanes - 1 - lane);
+            let order = self.lane_numbers(double, |lane| (lanes - 1 - lane) as i64);
             return self.two(avx512::order(double), order, vector);
         }
         let apart = spread.place.stride as usize;
         let mut taken = self.vector_of(&spread, 0);
         for number in 1..apart {
             let vector = self.vector_of(&spread, number);
-            let order = self.order(double, |lane| {
+            let order = self.lane_numbers(double, |lane| {
                 let element = spread.first + apart * lane;
-                match element / lanes {
-                    of if of == number => lanes + element % lanes,
-                    _ if number == 1 => element % lanes,
-                    _ => lane,
-                }
+                // From this vector, or from what was taken before, which at first is a vector too.
+                (if element / lanes == number {
+                    lanes + element % lanes
+                } else if number == 1 {
+                    element % lanes
+                } else {
+                    lane
+                }) as i64
             });
             taken = self.put(avx512::order_two(double), [order, taken, vector], None);
         }
@@ -66,7 +69,7 @@ impl Selector<'_, '_> {
         let (lanes, double) = (self.lanes(), spread.place.size == 8);
         let op = opcode::store(double);
         if spread.place.stride < 0 {
-            let order = self.order(double, |lane| lanes - 1 - lane);
+            let order = self.lane_numbers(double, |lane| (lanes - 1 - lane) as i64);
             let value = self.two(avx512::order(double), order, value);
             return self.codes.push(Code::Store {
                 op,
@@ -79,7 +82,7 @@ impl Selector<'_, '_> {
         let apart = spread.place.stride as usize;
         for number in 0..apart {
             let element = |lane: usize| (number * lanes + lane).checked_sub(spread.first);
-            let order = self.order(double, |lane| element(lane).map_or(0, |element| element / apart % lanes));
+            let order = self.lane_numbers(double, |lane| element(lane).map_or(0, |element| (element / apart) as i64));
             let moved = self.two(avx512::order(double), order, value);
             let wanted = |lane: &usize| element(*lane).is_some_and(|element| element.is_multiple_of(apart));
             let mask = self.mask_of((0..lanes).filter(wanted));
@@ -111,19 +114,6 @@ impl Selector<'_, '_> {
     fn place_of(&self, spread: &Spread, number: usize) -> Place {
         let bytes = number * self.lanes() * spread.place.size;
         Place { displacement: spread.place.displacement + bytes as i32, ..spread.place }
-    }
-
-    /// A vector of the numbers of lanes.
-    fn order(&mut self, double: bool, from: impl Fn(usize) -> usize) -> Source {
-        let mut words = [0u64; 8];
-        for lane in 0..self.lanes() {
-            if double {
-                words[lane] = from(lane) as u64;
-            } else {
-                words[lane / 2] |= (from(lane) as u64) << (32 * (lane % 2));
-            }
-        }
-        self.constant(words)
     }
 
     /// A mask with these lanes.
