@@ -31,7 +31,7 @@ const PACKED: usize = 1 << 22;
 /// Steps along the summed axis that are packed by one part of the work.
 const PACKED_STEPS: usize = 4;
 /// Rows of a part of the result: their packed lines stay in the second-level cache.
-const ROWS: usize = 128;
+const ROWS: usize = 256;
 /// Bytes of such lines at most.
 const ROW_BYTES: usize = 768 << 10;
 /// Columns of a part of the result, if there are parts enough.
@@ -42,7 +42,7 @@ const DEPTHS: usize = 1024;
 const MANY_ROWS: usize = 96;
 const CACHED_BYTES: usize = 2 << 20;
 /// How many parts there should be.
-const PARTS: usize = 16;
+const PARTS: usize = 32;
 /// The least and the greatest number that the greatest magnitude of an operand may be: `2^-30` and `2^50`.
 const ORDINARY: Range<u32> = (127 - 30) << 23..(127 + 50) << 23;
 

@@ -256,14 +256,22 @@ unsafe fn copy_left(group: &Group<bf16>) -> u32 {
     }
 }
 
+/// Lanes of two depths in turn, of the first and of the second 16 lines.
+static TURNS: [[u16; 32]; 2] = {
+    let mut turns = [[0; 32]; 2];
+    let mut i = 0;
+    while i < 64 {
+        turns[i / 32][i % 32] = (i / 2 + i % 2 * 32) as u16;
+        i += 1;
+    }
+    turns
+};
+
 #[target_feature(enable = "avx512f,avx512bw")]
 unsafe fn copy_right(group: &Group<bf16>) -> u32 {
-    // Lanes of two depths in turn, of the first and of the second 16 lines.
-    let first: [u16; 32] = std::array::from_fn(|i| (i / 2 + i % 2 * 32) as u16);
-    let second = first.map(|i| i + 16);
     // SAFETY: the lanes that are on are in the group, and there is room for its steps.
     unsafe {
-        let order = [first, second].map(|lanes| _mm512_loadu_si512(lanes.as_ptr().cast()));
+        let order = [_mm512_loadu_si512(TURNS[0].as_ptr().cast()), _mm512_loadu_si512(TURNS[1].as_ptr().cast())];
         let magnitude = _mm512_set1_epi16(0x7fff);
         let mut greatest = _mm512_setzero_si512();
         let lines = mask_bf16(group.lines);

@@ -7,6 +7,7 @@
 //! single `bf16` needs more from each load, and four hold sums.
 
 use std::arch::asm;
+use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
 use std::marker::PhantomData;
 
 /// Lines of a packed group, and rows and columns of a block of the result.
@@ -69,6 +70,7 @@ macro_rules! add {
 }
 
 /// A loop over the steps of two tiles of sums, one below the other, around what it does in each. The right operand begins with the columns.
+/// Each step asks for a row of the result, which is far away when it is stored otherwise.
 macro_rules! steps {
     ($block:ident, $bytes:literal, $($step:expr),*) => {
         asm!(
@@ -81,6 +83,8 @@ macro_rules! steps {
             "tileloadd tmm0, [{c} + {stride}]",
             "tileloadd tmm1, [{d} + {stride}]",
             "2:",
+            "prefetchw [{later}]",
+            "add {later}, {stride}",
             $($step,)*
             concat!("add {a}, ", $bytes),
             concat!("add {b}, ", $bytes),
@@ -92,6 +96,7 @@ macro_rules! steps {
             b = inout(reg) $block.b => _,
             c = in(reg) $block.c,
             d = in(reg) $block.c.wrapping_byte_offset(HALF as isize * $block.stride),
+            later = inout(reg) $block.c => _,
             stride = in(reg) $block.stride,
             row = in(reg) 64_usize,
             steps = inout(reg) $block.steps => _,
@@ -119,6 +124,9 @@ macro_rules! single_steps {
             "tileloadd tmm2, [{c} + {stride} + 64]",
             "tileloadd tmm3, [{d} + {stride} + 64]",
             "2:",
+            "prefetchw [{later}]",
+            "prefetchw [{later} + 64]",
+            "add {later}, {stride}",
             left!(0, 0),
             right!(0, 0),
             add!(0),
@@ -140,6 +148,7 @@ macro_rules! single_steps {
             b = inout(reg) $block.b => _,
             c = in(reg) $block.c,
             d = in(reg) $block.c.wrapping_byte_offset(HALF as isize * $block.stride),
+            later = inout(reg) $block.c => _,
             stride = in(reg) $block.stride,
             row = in(reg) 64_usize,
             steps = inout(reg) $block.steps => _,
@@ -247,6 +256,14 @@ impl Tiles {
     ) {
         debug_assert!(steps > 0);
         let stride = stride * size_of::<f32>() as isize;
+        // A step asks for the row of the result with its number; here are those that no step asks for.
+        for row in steps..BLOCK {
+            let row = c.wrapping_byte_offset(row as isize * stride);
+            for half in [row, row.wrapping_add(HALF)] {
+                // SAFETY: every machine with tiles has the hint, which touches nothing.
+                unsafe { _mm_prefetch::<_MM_HINT_ET0>(half.cast()) };
+            }
+        }
         // SAFETY: the caller's promise; nothing else is touched.
         unsafe {
             if parts == 1 {

@@ -135,6 +135,13 @@ macro_rules! isa {
                 for (vector, mask) in masks.iter_mut().enumerate() {
                     *mask = $v::mask(tile.columns.saturating_sub(vector * $lanes).min($lanes));
                 }
+                // The result is needed after the last step: asked for now, it is there by then.
+                for i in 0..ROWS {
+                    for vector in 0..VECTORS {
+                        let c = tile.c.wrapping_offset(i as isize * tile.c_row).wrapping_add(vector * $lanes);
+                        _mm_prefetch::<_MM_HINT_ET0>(c.cast());
+                    }
+                }
                 let (mut a, mut b) = (tile.a, tile.b);
                 for _ in 0..tile.k {
                     // SAFETY: the step is one of the tile's k, and lanes beyond its columns are off or padded.
