@@ -124,6 +124,8 @@ pub(super) struct State<'p, 'a> {
     /// Slots that the instruction at hand may still read.
     ending: Vec<i32>,
     position: usize,
+    /// The stream and the step, in bytes, of which r11 has the address.
+    pub(super) stepped: Option<(usize, i32)>,
 }
 
 impl Pass<'_> {
@@ -146,6 +148,7 @@ impl Pass<'_> {
             slots: Vec::new(),
             ending: Vec::new(),
             position: 0,
+            stepped: None,
         };
         for (position, code) in codes.iter().enumerate() {
             state.position = position;

@@ -112,6 +112,7 @@ impl State<'_, '_> {
         match BASES.get(stream) {
             Some(&base) => base,
             None => {
+                self.stepped = None;
                 self.asm().general("mov", &[0x8b], R11, Operand::Base(RDI, 8 * (1 + stream as i32)), &[]);
                 R11
             }
@@ -124,6 +125,9 @@ impl State<'_, '_> {
             return self.base(place.stream);
         }
         let step = place.stride * place.size as i32;
+        if self.stepped.replace((place.stream, step)) == Some((place.stream, step)) {
+            return R11;
+        }
         let stream = match BASES.get(place.stream) {
             Some(&base) => Operand::Register(base),
             None => Operand::Base(RDI, 8 * (1 + place.stream as i32)),

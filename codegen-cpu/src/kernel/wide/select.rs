@@ -5,6 +5,7 @@
 //! and `bool` is a mask register. `f16` and `bf16` are held as `f32`, and integers of 8 and 16 bits as integers of 32 bits in their range.
 //! What the loop does not change is left to the code before it.
 
+mod block;
 mod convert;
 mod division;
 mod expression;
@@ -153,6 +154,8 @@ pub(super) fn select<'l>(
         copy: 0,
         copies: 1,
         spread: HashMap::new(),
+        accesses: Vec::new(),
+        pending: Vec::new(),
         tail: false,
         waits: false,
     };
@@ -252,8 +255,12 @@ struct Selector<'a, 'l> {
     indices: HashMap<Reg, Index>,
     copy: usize,
     copies: usize,
-    /// Vectors of which elements with a stride are taken, by stream, displacement and stride.
+    /// Vectors of which elements with a stride are taken, by stream, displacement and stride; and columns of short rows, by their first element.
     spread: HashMap<(usize, i32, i32), Source>,
+    /// What the body loads and stores.
+    accesses: Vec<block::Access>,
+    /// Columns of short rows that wait for the others.
+    pending: Vec<block::Pending>,
     /// Whether the pass is over less than a vector.
     tail: bool,
     /// Whether the loop waits for divisions.
@@ -316,6 +323,7 @@ impl<'l> Selector<'_, 'l> {
                 }
                 Inst::Let { .. } | Inst::Threefry { .. } | Inst::Load { .. } | Inst::Store { .. } => {
                     self.varying.extend(inst.defines());
+                    self.accesses.extend(block::Access::of(inst));
                     work.push(inst);
                 }
                 Inst::Complex { .. } | Inst::Loop(_) | Inst::If(_) | Inst::While(_) => return None,

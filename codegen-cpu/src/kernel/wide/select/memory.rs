@@ -5,6 +5,7 @@ use rjax_kernel::kir::{Index, Mask, ParamId};
 
 use super::super::code::{Code, Place, Source};
 use super::super::opcode::{self, Opcode, avx2, avx512};
+use super::block::Column;
 use super::spread::Spread;
 use super::{Selector, Stream};
 use crate::target::Wide;
@@ -17,6 +18,8 @@ enum Position {
     Lanes { place: Place, index: Source, scale: u8 },
     /// Spread over a few vectors in a row.
     Spread(Spread),
+    /// In a column of short rows.
+    Column(Column),
 }
 
 impl Selector<'_, '_> {
@@ -37,7 +40,7 @@ impl Selector<'_, '_> {
             }
         };
         let result = self.value();
-        match self.position(param, index, mask.is_none())? {
+        match self.position(param, index, mask.is_none(), false)? {
             Position::Place(place) => {
                 let op = match dtype {
                     DType::F16 => opcode::FROM_F16,
@@ -57,6 +60,7 @@ impl Selector<'_, '_> {
                 self.codes.push(Code::Gather { op, result, place, index, scale, mask: masking });
             }
             Position::Spread(spread) => return Some(self.load_spread(spread)),
+            Position::Column(column) => return Some(self.load_column(column)),
         }
         let mut loaded = Source::Value(result);
         if dtype == DType::BF16 {
@@ -80,8 +84,9 @@ impl Selector<'_, '_> {
     }
 
     pub(super) fn store(&mut self, dtype: DType, param: ParamId, index: &Index, value: Source) -> Option<()> {
-        let position = self.position(param, index, true)?;
-        self.spread.clear();
+        let position = self.position(param, index, true, true)?;
+        let streams = &self.streams;
+        self.spread.retain(|&(stream, _, _), _| streams[stream].param != param);
         let mask = self.lanes_mask();
         let (op, value, immediate) = self.narrowed(dtype, value)?;
         match position {
@@ -91,6 +96,7 @@ impl Selector<'_, '_> {
                 self.codes.push(Code::Scatter { op, value, place, index, scale, mask });
             }
             Position::Spread(spread) => self.store_spread(value, spread),
+            Position::Column(column) => self.store_column(value, column),
         }
         Some(())
     }
@@ -143,8 +149,8 @@ impl Selector<'_, '_> {
         })
     }
 
-    /// Where the elements at an index are, and whether those of all lanes are wanted.
-    fn position(&mut self, param: ParamId, index: &Index, all: bool) -> Option<Position> {
+    /// Where the elements at an index are; `all` says whether those of all lanes are wanted, `store` what for.
+    fn position(&mut self, param: ParamId, index: &Index, all: bool, store: bool) -> Option<Position> {
         let size = self.kernel.params[param.index()].dtype.size();
         let stride = i32::try_from(index.coefficient(self.l.variable)).ok()?;
         let far = !self.is_fixed(index);
@@ -170,6 +176,10 @@ impl Selector<'_, '_> {
             let spread = self.spread(param, index, stride);
             if let Some(spread) = spread {
                 return Some(Position::Spread(spread));
+            }
+            let column = self.column(param, index, stride, store);
+            if let Some(column) = column {
+                return Some(Position::Column(column));
             }
         }
         let place = self.place(param, index, stride)?;

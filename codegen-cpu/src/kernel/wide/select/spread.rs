@@ -117,7 +117,7 @@ impl Selector<'_, '_> {
     }
 
     /// A mask with these lanes.
-    fn mask_of(&mut self, lanes: impl Iterator<Item = usize>) -> Source {
+    pub(super) fn mask_of(&mut self, lanes: impl Iterator<Item = usize>) -> Source {
         let bits = lanes.fold(0u64, |bits, lane| bits | 1 << lane);
         self.constant([bits; 8])
     }
