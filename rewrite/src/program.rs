@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 use egg::Id;
-use rjax_ir::{Atom, Aval, Eqn, Op, Program, Result, Var, While};
+use rjax_ir::{Atom, Aval, Eqn, Location, Op, Program, Result, Scan, Var, While};
 use smallvec::SmallVec;
 
 use crate::dag::{Dag, Fired, Head, Ops};
@@ -35,12 +35,15 @@ pub(crate) static INLINE_CALL: Rule = Rule::built_in("inline-call", "a call comp
 pub(crate) static KNOWN_BRANCH: Rule =
     Rule::built_in("known-branch", "a conditional on a constant is one of its branches");
 
+/// Where `jax.lax.scan` unrolls a loop to its end, nothing is left of it.
+pub(crate) static SINGLE_STEP: Rule = Rule::built_in("single-step", "a loop of one step is the step");
+
 /// See the module `hoist`.
 pub(crate) static HOIST_INVARIANT: Rule =
     Rule::built_in("hoist-invariant", "what every step of a loop computes from the same values is computed before it");
 
 /// The rules of this file.
-pub(crate) static RULES: [&Rule; 3] = [&INLINE_CALL, &KNOWN_BRANCH, &HOIST_INVARIANT];
+pub(crate) static RULES: [&Rule; 4] = [&INLINE_CALL, &KNOWN_BRANCH, &SINGLE_STEP, &HOIST_INVARIANT];
 
 struct Run<'r> {
     options: &'r Options,
@@ -130,6 +133,11 @@ impl Run<'_> {
             return results;
         }
         let avals: Arc<[Aval]> = eqn.outputs.iter().map(|v| program.avals[v.index()].clone()).collect();
+        if let Op::Scan(scan) = &eqn.op
+            && scan.length == 1
+        {
+            return self.step(dag, scan, inputs, &avals, &eqn.location);
+        }
         if eqn.op.subprograms().is_empty() {
             dag.apply(&eqn.op, inputs, avals, &eqn.location).into_vec()
         } else {
@@ -138,6 +146,25 @@ impl Run<'_> {
             let (op, inputs) = &self.hoisted(dag, op, &inputs);
             dag.apply(op, inputs, avals, &eqn.location).into_vec()
         }
+    }
+
+    /// The one step of a loop in its place.
+    fn step(&mut self, dag: &mut Dag, scan: &Scan, inputs: &[Id], avals: &[Aval], at: &Location) -> Vec<Id> {
+        let heads = scan.num_consts + scan.num_carry;
+        let reshaped = |dag: &mut Dag, x: Id, aval: Aval| {
+            dag.apply(&Op::Reshape { shape: aval.shape.clone() }, &[x], Arc::from([aval]), at)[0]
+        };
+        let mut operands = inputs[..heads].to_vec();
+        for (&x, aval) in inputs[heads..].iter().zip(&scan.body.in_avals()[heads..]) {
+            operands.push(reshaped(dag, x, aval.clone()));
+        }
+        let mut results = self.load(dag, &scan.body, &operands);
+        for (y, aval) in results.iter_mut().zip(avals).skip(scan.num_carry) {
+            *y = reshaped(dag, *y, aval.clone());
+        }
+        let fired = Fired::from_slice(&[(&SINGLE_STEP, Class::Exact)]);
+        results.iter().for_each(|&x| dag.note(x, &fired));
+        results
     }
 
     /// A loop of known length without what every step would compute anew, where that is worth more before its body is simplified

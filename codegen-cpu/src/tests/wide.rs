@@ -119,6 +119,50 @@ fn elements_a_few_apart() {
     }
 }
 
+/// `out[i, j] = x[i, (5 j + 1) mod n] - x[i, j]`, in part for the last column, `few[i, 2] = x[i, 0]`, and `sum[i, j] = sum[i, j] + x[i, j]`, in rows of n.
+#[test]
+fn columns_of_short_rows() {
+    for dtype in [DType::F32, DType::F64, DType::I32, DType::U64] {
+        for (len, row) in [1, 8, 16, 37, 100].into_iter().flat_map(|len| [9, 16, 17, 31, 33, 64].map(|row| (len, row)))
+        {
+            let size = row * len;
+            let params = [
+                (dtype, size, Access::Read),
+                (dtype, size, Access::Write),
+                (dtype, size, Access::Write),
+                (dtype, size, Access::ReadWrite),
+            ];
+            let mut k = KernelBuilder::new(Class::Map, &params, 1);
+            let three = k.reg(dtype);
+            k.kernel.body.push(Inst::Let { result: three, value: Expr::Const(Scalar::from_i64(dtype, 3)) });
+            let all = k.reg(DType::I64);
+            let fill =
+                [1, 2, 3].map(|param| Inst::Store { param: ParamId(param), index: Index::reg(all), value: three });
+            let variable = k.reg(DType::I64);
+            let at = |place: usize| Index::reg(variable).times(row as i64).offset(place as i64);
+            let mut body = vec![];
+            // Whole rows, or the last block without its last column.
+            for j in 0..if len % 2 == 0 { row } else { row - 1 } {
+                let x = k.load(&mut body, 0, at((5 * j + 1) % row));
+                let y = k.load(&mut body, 0, at(j));
+                let difference = k.let_(&mut body, dtype, Expr::Binary(Binary::Sub, x, y));
+                k.store(&mut body, 1, at(j), difference);
+                let sum = k.load(&mut body, 3, at(j));
+                let sum = k.let_(&mut body, dtype, Expr::Binary(Binary::Add, sum, y));
+                k.store(&mut body, 3, at(j), sum);
+            }
+            let first = k.load(&mut body, 0, at(0));
+            k.store(&mut body, 2, at(2), first);
+            for (variable, trip, body) in [(all, size, fill.to_vec()), (variable, len, body)] {
+                let (begin, end) = (Index::constant(0), Index::constant(trip as i64));
+                let order = Order::Vector;
+                k.kernel.body.push(Inst::Loop(Loop { variable, begin, end, carried: vec![], order, body }));
+            }
+            check(k.kernel, &[numbers(dtype, size)], &format!("{dtype}, {len} rows of {row}"));
+        }
+    }
+}
+
 /// `out[i] = i even ? x[k[i]] : -1`, where positions are outside of x wherever i is odd, and the same without positions.
 #[test]
 fn loads_under_masks() {

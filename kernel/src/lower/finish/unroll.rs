@@ -17,10 +17,11 @@ use super::copies::{Renaming, is_straight, rename_reads};
 use super::visit;
 use crate::kir::{Access, Expr, Index, Inst, Kernel, Loop, Order, ParamId, Reg};
 
-/// The most iterations of a loop that is written out, those where some loop does more than add up, whose vectors are slow to come together, and
-/// instructions that are written altogether.
-const SHORT: i64 = 32;
-const SHORT_WITH_CHOICE: i64 = 64;
+/// The most iterations of a loop that is written out where all of them only map elements, which are vectors themselves if there are more, where some
+/// add up, and where some do more than that, so that the lanes of a vector are slow to come together; and how many instructions are written altogether.
+const SHORT_MAP: i64 = 15;
+const SHORT_SUM: i64 = 32;
+const SHORT_CHOICE: i64 = 64;
 const INSTRUCTIONS: usize = 800;
 /// The fewest iterations of the loop around.
 const LONG: i64 = 64;
@@ -64,8 +65,8 @@ fn unroll_in(insts: &mut [Inst], kernel: &mut Kernel, read: &HashMap<ParamId, us
         let inner = l.body.iter().filter(|inst| !is_straight(inst)).count();
         let independent = l.order == Order::Independent && l.carried.is_empty();
         let long = trip(l, kernel).is_some_and(|trip| trip >= LONG);
-        let short = if chooses(&l.body) { SHORT_WITH_CHOICE } else { SHORT };
-        if inner > 0 && independent && long && written(&l.body, short).is_some_and(|count| count <= INSTRUCTIONS) {
+        let count = written(&l.body, short(&l.body));
+        if inner > 0 && independent && long && count.is_some_and(|count| count <= INSTRUCTIONS) {
             let mut body = Vec::new();
             write(&l.body, &mut Renaming::default(), &mut body, kernel);
             let own = reads(&l.body);
@@ -89,9 +90,9 @@ fn trip(l: &Loop, kernel: &Kernel) -> Option<i64> {
     Some(l.end.as_constant()? - l.begin.as_constant()?)
 }
 
-/// Whether a loop carries something else than sums.
-fn chooses(insts: &[Inst]) -> bool {
-    let mut choice = false;
+/// The most iterations of a loop that is written out together with those around it.
+fn short(insts: &[Inst]) -> i64 {
+    let mut most = SHORT_MAP;
     visit(insts, &mut |inst| {
         let Inst::Loop(l) = inst else { return };
         let is_sum = |next: Reg| {
@@ -99,9 +100,11 @@ fn chooses(insts: &[Inst]) -> bool {
                 matches!(inst, Inst::Let { result, value: Expr::Binary(Binary::Add, ..) | Expr::Fma(_) } if *result == next)
             })
         };
-        choice |= l.carried.iter().any(|carry| !is_sum(carry.next));
+        for carry in &l.carried {
+            most = most.max(if is_sum(carry.next) { SHORT_SUM } else { SHORT_CHOICE });
+        }
     });
-    choice
+    most
 }
 
 /// How many instructions a block becomes, if it becomes straight; `short` is the most iterations of a loop.

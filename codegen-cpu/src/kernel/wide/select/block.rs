@@ -142,7 +142,7 @@ impl Selector<'_, '_> {
             for first in (0..lanes).filter(|row| row & apart == 0) {
                 let pair = [rows[first], rows[first | apart]];
                 for (bit, order) in orders.into_iter().enumerate() {
-                    rows[first | bit * apart] = self.put(avx512::order_two(double), [order, pair[0], pair[1]], None);
+                    rows[first | (bit * apart)] = self.put(avx512::order_two(double), [order, pair[0], pair[1]], None);
                 }
             }
         }
