@@ -477,6 +477,8 @@ pub(super) unsafe fn tiles<T: Real>(
     let vectors = if in_place && m < kernels.rows { (kernels.narrow)(m) } else { kernels.row_vectors };
     let width = vectors * kernels.lanes;
     for column in (0..n).step_by(width) {
+        let columns = width.min(n - column);
+        let vectors = if columns <= kernels.lanes && m >= kernels.rows { 1 } else { vectors };
         let mut row = 0;
         while row < m {
             let rows = kernels.rows.min(m - row);
@@ -489,7 +491,7 @@ pub(super) unsafe fn tiles<T: Real>(
                 b_k: right.depth,
                 c: out.at(row, column),
                 c_row: out.row,
-                columns: width.min(n - column),
+                columns,
                 accumulate,
             };
             // SAFETY: the tile lies in the panels, of which packed ones are padded to whole tiles, and in the result, of which columns

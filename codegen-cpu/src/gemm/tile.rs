@@ -46,7 +46,7 @@ pub(super) trait Isa {
     /// How many vectors wide a tile of few rows should be to keep enough sums in flight.
     fn vectors_for(rows: usize) -> usize;
 
-    /// Computes a tile of `rows <= ROWS` rows; `vectors` is [`Isa::ROW_VECTORS`] or `vectors_for(rows)`. Unless
+    /// Computes a tile of `rows <= ROWS` rows; `vectors` is [`Isa::ROW_VECTORS`], 1 or `vectors_for(rows)`. Unless
     /// `masked`, all `vectors` of `b` may be read whatever `columns` is.
     ///
     /// # Safety

@@ -1,6 +1,7 @@
 //! The greatest elements of rows.
 //!
-//! A row is read once, and what is less than the least of the k greatest so far is not kept; that is known whenever twice as many have been.
+//! A row is read once, and what is less than the least of the k greatest so far is not kept. A few greatest are kept in order; otherwise
+//! the least is known whenever twice as many have been kept.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -12,6 +13,8 @@ use super::sort::ranks;
 
 /// How many elements one part of the work has at least.
 const PART: usize = 4096;
+/// So many are kept in order.
+const FEW: usize = 8;
 /// At least so many elements are kept between two looks at what is least.
 const KEPT: usize = 64;
 
@@ -38,21 +41,11 @@ pub(super) unsafe extern "C" fn top_k(task: &kir::TopK, source: *const u8, value
                 // SAFETY: the row is one of the source's, and the results have k elements for it.
                 unsafe {
                     let elements = (source as *const u8).add(row * extent * size);
-                    let (mut position, mut needed) = (0, 0);
-                    let kept = (2 * k).max(KEPT);
-                    ranks::<true>(dtype, elements, 1, extent, |rank| {
-                        if rank >= needed {
-                            entries.push((rank, Reverse(position)));
-                            if entries.len() == kept {
-                                greatest(entries, k);
-                                // Of equal elements the first one counts.
-                                needed = entries[k - 1].0.saturating_add(1);
-                            }
-                        }
-                        position += 1;
-                    });
-                    greatest(entries, k);
-                    entries.sort_unstable_by(|a, b| b.cmp(a));
+                    if k <= FEW {
+                        first_few(task, elements, entries);
+                    } else {
+                        first_many(task, elements, entries);
+                    }
                     for (i, &(_, Reverse(position))) in entries.iter().enumerate() {
                         let place = row * k + i;
                         let element = elements.add(position as usize * size);
@@ -64,6 +57,58 @@ pub(super) unsafe extern "C" fn top_k(task: &kir::TopK, source: *const u8, value
         });
     };
     parallel_for(rows, PART.div_ceil(extent.max(1)), &rows_between);
+}
+
+/// The greatest elements of a row in order, each new one put in its place.
+///
+/// # Safety
+/// The elements of the row are valid memory.
+unsafe fn first_few(task: &kir::TopK, elements: *const u8, entries: &mut Vec<(u64, Reverse<u32>)>) {
+    let &kir::TopK { dtype, extent, k, .. } = task;
+    let (mut position, mut needed) = (0, 0);
+    // SAFETY: the caller's promise.
+    unsafe {
+        ranks::<true>(dtype, elements, 1, extent, |rank| {
+            if rank >= needed {
+                // Behind its equals: of these the first one counts.
+                let place = entries.iter().take_while(|entry| entry.0 >= rank).count();
+                if place < k {
+                    entries.truncate(k - 1);
+                    entries.insert(place, (rank, Reverse(position)));
+                }
+                if entries.len() == k {
+                    needed = entries[k - 1].0.saturating_add(1);
+                }
+            }
+            position += 1;
+        });
+    }
+}
+
+/// The greatest elements of a row in order, sorted at last.
+///
+/// # Safety
+/// As for [`first_few`].
+unsafe fn first_many(task: &kir::TopK, elements: *const u8, entries: &mut Vec<(u64, Reverse<u32>)>) {
+    let &kir::TopK { dtype, extent, k, .. } = task;
+    let (mut position, mut needed) = (0, 0);
+    let kept = (2 * k).max(KEPT);
+    // SAFETY: the caller's promise.
+    unsafe {
+        ranks::<true>(dtype, elements, 1, extent, |rank| {
+            if rank >= needed {
+                entries.push((rank, Reverse(position)));
+                if entries.len() == kept {
+                    greatest(entries, k);
+                    // Of equal elements the first one counts.
+                    needed = entries[k - 1].0.saturating_add(1);
+                }
+            }
+            position += 1;
+        });
+    }
+    greatest(entries, k);
+    entries.sort_unstable_by(|a, b| b.cmp(a));
 }
 
 /// Leaves the k greatest entries, of which the last one is the least.

@@ -346,7 +346,9 @@ macro_rules! isa {
                 unsafe {
                     match (rows, vectors, masked) {
                         $(($full, 2, false) => $Isa::fixed::<$full, 2, false>(tile),
-                        ($full, 2, true) => $Isa::fixed::<$full, 2, true>(tile),)*
+                        ($full, 2, true) => $Isa::fixed::<$full, 2, true>(tile),
+                        ($full, 1, false) => $Isa::fixed::<$full, 1, false>(tile),
+                        ($full, 1, true) => $Isa::fixed::<$full, 1, true>(tile),)*
                         $(($few, $wide, false) => $Isa::fixed::<$few, $wide, false>(tile),
                         ($few, $wide, true) => $Isa::fixed::<$few, $wide, true>(tile),)*
                         _ => unreachable!("no tile of {rows} rows and {vectors} vectors"),
