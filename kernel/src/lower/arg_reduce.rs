@@ -1,6 +1,6 @@
 //! `argmax`, `argmin`.
 
-use rjax_ir::{ArgReduce, Binary, Compare, DType, Reducer, Result};
+use rjax_ir::{ArgReduce, Binary, Compare, DType, Reducer, Result, Scalar};
 
 use super::Writer;
 use super::element::Element;
@@ -15,14 +15,17 @@ impl Writer<'_, '_> {
         let reducer = if arg.largest { Reducer::Max } else { Reducer::Min };
         // Ties go to the lowest index, so starting from the identity at index 0 is right even if nothing beats it.
         let init = Element::constant(&mut self.b, reducer.identity(dtype));
-        let mut inits: Vec<Reg> = init.registers().collect();
-        inits.push(self.b.i64(0));
         let extent = self.shape(x)[arg.axis];
+        // As wide as what it is the index of usually is.
+        let index_dtype = if i32::try_from(extent).is_ok() { DType::I32 } else { DType::I64 };
+        let mut inits: Vec<Reg> = init.registers().collect();
+        inits.push(self.b.constant(Scalar::from_i64(index_dtype, 0)));
         let results = self.fold(at, &[extent], inits, Order::Sequential, |w, inner, carried| {
             let (best, best_index) = split(dtype, carried);
             let value = w.pull(x, &merge(&[arg.axis], inner, at))?;
             let wins = w.beats(arg.largest, value, best);
             let index = w.b.index_register(&inner[0]);
+            let index = w.b.convert(index, index_dtype);
             let mut next: Vec<Reg> = w.select_element(wins, value, best).registers().collect();
             next.push(w.b.select(wins, index, best_index));
             Ok(next)
