@@ -20,7 +20,7 @@ use crate::kir::{Access, Expr, Index, Inst, Kernel, Loop, Order, ParamId, Reg};
 /// The most iterations of a loop that is written out where all of them only map elements, which are vectors themselves if there are more, where some
 /// add up, and where some do more than that, so that the lanes of a vector are slow to come together; and how many instructions are written altogether.
 const SHORT_MAP: i64 = 15;
-const SHORT_SUM: i64 = 32;
+const SHORT_SUM: i64 = 31;
 const SHORT_CHOICE: i64 = 64;
 const INSTRUCTIONS: usize = 800;
 /// The fewest iterations of the loop around.
