@@ -320,11 +320,8 @@ mod tests {
 
     /// Rotations are the same in every lane and on every machine.
     #[test]
-    fn eigenvalues_and_singular_values_of_batches() {
+    fn singular_values_of_batches() {
         for n in [2, 8, 20] {
-            let (aval, a) = numbers::<f64>(21, n, n, 0.0);
-            let values = Aval::new(DType::F64, [21, n]);
-            compare(Linalg::Eigh { lower: false }, &[(aval.clone(), a)], &[aval, values], f64::MIN_POSITIVE);
             let (aval, a) = numbers::<f64>(21, 20, n, 0.0);
             let values = Aval::new(DType::F64, [21, n]);
             let values_alone = Linalg::Svd { full_matrices: false, compute_uv: false };

@@ -33,7 +33,7 @@ pub use eigen::{Eigen, eigen};
 pub use field::{Double, Field};
 pub use fourier::{Direction, FourierPart, InOrder, Pieces, fourier, fourier_of_real, leading, real_of_fourier};
 pub use hermitian::{HermitianTridiagonal, eigh, tridiagonalize};
-pub use jacobi::{Mask, eigh_lanes, svd_lanes};
+pub use jacobi::{Mask, singular_values_lanes};
 pub use kernels::{Kernels, LANES, Plain, View, deinterleave, interleave, subtract_product};
 pub use lanes::{geqrf_lanes, householder_product_lanes, qr_lanes};
 pub use lu::{lu, lu_lanes, permutation};

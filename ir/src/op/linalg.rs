@@ -294,11 +294,7 @@ impl Linalg {
                     }
                 }
             }
-            Linalg::Qr { .. }
-            | Linalg::Geqrf
-            | Linalg::HouseholderProduct
-            | Linalg::Eigh { .. }
-            | Linalg::Svd { .. } => {
+            Linalg::Qr { .. } | Linalg::Geqrf | Linalg::HouseholderProduct | Linalg::Svd { .. } => {
                 let batch = extents(inputs[0].0)[0];
                 for group in groups(batch) {
                     let done = T::run_lanes(*self, group.clone(), inputs, outputs, kernels);
@@ -307,7 +303,7 @@ impl Linalg {
                     }
                 }
             }
-            Linalg::Eig { .. } | Linalg::Schur { .. } | Linalg::Hessenberg => {
+            Linalg::Eigh { .. } | Linalg::Eig { .. } | Linalg::Schur { .. } | Linalg::Hessenberg => {
                 let batch = extents(inputs[0].0)[0];
                 (0..batch).for_each(|i| self.run_in_double::<T, K>(i, inputs, outputs, kernels));
             }

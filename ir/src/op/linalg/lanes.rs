@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::{LANES_FROM, LANES_UP_TO, Linalg, extents};
 use crate::Aval;
 use crate::math::linalg::{
-    Field, Kernels, LANES, Mask, Triangle, eigh_lanes, geqrf_lanes, householder_product_lanes, lu_lanes, qr_lanes,
-    svd_lanes, triangular_solve_lanes,
+    Field, Kernels, LANES, Mask, Triangle, geqrf_lanes, householder_product_lanes, lu_lanes, qr_lanes,
+    singular_values_lanes, triangular_solve_lanes,
 };
 
 /// Beyond this size rotations of one matrix after the other are faster.
@@ -14,7 +14,7 @@ const ROTATED_UP_TO: usize = 20;
 /// Beyond this size so is elimination.
 const ELIMINATED_UP_TO: usize = 24;
 
-/// Runs QR, or a part of it, or finds eigenvalues or singular values of some matrices of the batch if they are small enough; says of which it did.
+/// Runs QR, or a part of it, or finds singular values of some matrices of the batch if they are small enough; says of which it did.
 #[inline(always)]
 pub(super) fn run<T: Field<Real = T, Wide = f64>, K: Kernels>(
     op: Linalg,
@@ -25,7 +25,9 @@ pub(super) fn run<T: Field<Real = T, Wide = f64>, K: Kernels>(
 ) -> Mask {
     let [_, m, n] = extents(inputs[0].0);
     let (size, limit) = match op {
-        Linalg::Eigh { .. } | Linalg::Svd { .. } => (m.max(n), ROTATED_UP_TO),
+        // Singular vectors have the signs that they have in a matrix alone.
+        Linalg::Svd { compute_uv: true, .. } => return [false; LANES],
+        Linalg::Svd { compute_uv: false, .. } => (m.max(n), ROTATED_UP_TO),
         Linalg::TriangularSolve { .. } => {
             let [_, rows, cols] = extents(inputs[1].0);
             (rows.max(cols), LANES_UP_TO)
@@ -35,6 +37,7 @@ pub(super) fn run<T: Field<Real = T, Wide = f64>, K: Kernels>(
         | Linalg::Qr { .. }
         | Linalg::Geqrf
         | Linalg::HouseholderProduct
+        | Linalg::Eigh { .. }
         | Linalg::Eig { .. }
         | Linalg::Schur { .. }
         | Linalg::Hessenberg
@@ -80,23 +83,10 @@ pub(super) fn run<T: Field<Real = T, Wide = f64>, K: Kernels>(
             householder_product_lanes(kernels, [m, n, k], a, input(1, k), output(m * n));
             [true; LANES]
         }
-        Linalg::Eigh { lower } => {
-            let (vectors, values) = (output(n * n), output(n));
-            eigh_lanes(kernels, lower, n, a, vectors, values)
-        }
-        // Square factors of other matrices need vectors that no rotation makes.
-        Linalg::Svd { full_matrices: true, compute_uv: true } if m != n => [false; LANES],
-        Linalg::Svd { compute_uv, .. } => {
-            let k = m.min(n);
-            let (values, left, right) = if compute_uv {
-                (output(k), output(m * k), output(k * n))
-            } else {
-                (output(k), &mut [][..], &mut [][..])
-            };
-            svd_lanes(kernels, [m, n], a, values, [left, right])
-        }
+        Linalg::Svd { .. } => singular_values_lanes(kernels, [m, n], a, output(m.min(n))),
         Linalg::Cholesky
         | Linalg::Lu
+        | Linalg::Eigh { .. }
         | Linalg::Eig { .. }
         | Linalg::Schur { .. }
         | Linalg::Hessenberg
