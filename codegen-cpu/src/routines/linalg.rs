@@ -157,6 +157,10 @@ impl Kernels for Native {
         at_level!(linalg::hermitian_update, <T: Double>(a: &mut [T], stride: usize, v: &[T], w: &[T]));
     }
 
+    fn secular(&self, poles: &[f64], z: &[f64], rho: f64, roots: &mut [f64], vectors: &mut [f64]) {
+        at_level!(linalg::secular, <>(poles: &[f64], z: &[f64], rho: f64, roots: &mut [f64], vectors: &mut [f64]));
+    }
+
     fn rotate_rows<T: Double>(&self, rotations: &Rotations, rows: &mut [T]) {
         at_level!(linalg::rotate_rows, <T: Double>(rotations: &Rotations, rows: &mut [T]));
     }
@@ -258,12 +262,15 @@ mod tests {
                     continue;
                 }
                 let op = Linalg::TriangularSolve { left_side, lower, transpose_a, conjugate_a, unit_diagonal };
-                let (aval, mut a) = numbers::<T>(2, n, n, n as f64);
+                // Small ones of larger batches are solved side by side.
+                let batch = if n < 48 { 5 } else { 2 };
+                let (aval, mut a) = numbers::<T>(batch, n, n, n as f64);
                 if unit_diagonal {
                     let scale = T::from_c128(Complex128::new(1.0 / n as f64, 0.0));
                     a.iter_mut().for_each(|x| *x *= scale);
                 }
-                let b = if left_side { numbers::<T>(2, n, others, 0.0) } else { numbers::<T>(2, others, n, 0.0) };
+                let b =
+                    if left_side { numbers::<T>(batch, n, others, 0.0) } else { numbers::<T>(batch, others, n, 0.0) };
                 let result = b.0.clone();
                 compare(op, &[(aval, a), b], &[result], tolerance);
             }
@@ -308,6 +315,17 @@ mod tests {
             (0..n).for_each(|i| a[i * n + i] = (4 * i) as f64);
             let values = Aval::new(DType::F64, [1, n]);
             compare(Linalg::Eigh { lower: true }, &[(aval.clone(), a)], &[aval, values], 1e-10);
+        }
+    }
+
+    /// Rotations are the same in every lane and on every machine.
+    #[test]
+    fn singular_values_of_batches() {
+        for n in [2, 8, 20] {
+            let (aval, a) = numbers::<f64>(21, 20, n, 0.0);
+            let values = Aval::new(DType::F64, [21, n]);
+            let values_alone = Linalg::Svd { full_matrices: false, compute_uv: false };
+            compare(values_alone, &[(aval, a)], &[values], f64::MIN_POSITIVE);
         }
     }
 

@@ -7,16 +7,21 @@
 
 mod cholesky;
 mod columns;
+mod divide;
 mod eigen;
 mod field;
 mod fourier;
 mod hermitian;
+mod jacobi;
 mod kernels;
 mod lanes;
 mod lu;
+mod passes;
 mod qd;
 mod reflect;
+mod rotations;
 mod schur;
+mod secular;
 mod singular;
 mod strips;
 mod triangular;
@@ -28,15 +33,16 @@ pub use eigen::{Eigen, eigen};
 pub use field::{Double, Field};
 pub use fourier::{Direction, FourierPart, InOrder, Pieces, fourier, fourier_of_real, leading, real_of_fourier};
 pub use hermitian::{HermitianTridiagonal, eigh, tridiagonalize};
-pub use kernels::{
-    Kernels, LANES, Plain, Rotations, View, axpy, deinterleave, dot, hermitian_product, hermitian_update, interleave,
-    reflect_columns, reflect_rows, rotate, rotate_rows, subtract_product,
-};
+pub use jacobi::{Mask, singular_values_lanes};
+pub use kernels::{Kernels, LANES, Plain, View, deinterleave, interleave, subtract_product};
 pub use lanes::{geqrf_lanes, householder_product_lanes, qr_lanes};
-pub use lu::{lu, permutation};
+pub use lu::{lu, lu_lanes, permutation};
+pub use passes::{axpy, dot, hermitian_product, hermitian_update, reflect_columns, reflect_rows};
 pub use reflect::{geqrf, hessenberg, householder_product};
+pub use rotations::{Chain, Rotations, rotate, rotate_rows};
 pub use schur::{Schur, SchurForm};
+pub use secular::secular;
 pub use singular::{Singular, Vectors, svd};
 pub use strips::{STRIP, adjoint_product, factor, substitute};
-pub use triangular::{Triangle, triangular_solve};
+pub use triangular::{Triangle, triangular_solve, triangular_solve_lanes};
 pub use tridiagonal::tridiagonal_solve;

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use crate::math::linalg::{
-    self as numeric, Columns, Field, Kernels, LANES, Plain, SchurForm, Triangle, Vectors, cholesky, cholesky_lanes,
-    triangular_solve,
+    self as numeric, Columns, Field, Kernels, LANES, Mask, Plain, SchurForm, Triangle, Vectors, cholesky,
+    cholesky_lanes, triangular_solve,
 };
 use crate::{Aval, Complex64, Complex128, DType, DTypeSet, Result, Tensor, check, ensure};
 
@@ -77,6 +77,11 @@ pub enum Linalg {
 fn extents(aval: &Aval) -> [usize; 3] {
     let (rest, matrix) = aval.shape.split_at(aval.rank() - 2);
     [rest.iter().product(), matrix[0], matrix[1]]
+}
+
+/// At most [`LANES`] matrices of a batch each.
+fn groups(batch: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..batch).step_by(LANES).map(move |first| first..batch.min(first + LANES))
 }
 
 impl Linalg {
@@ -256,40 +261,49 @@ impl Linalg {
                 let [_, rows, cols] = extents(inputs[1].0);
                 let others = if left_side { cols } else { rows };
                 let triangle = Triangle { lower, transpose: transpose_a, conjugate: conjugate_a, unit_diagonal };
-                let x: &mut [T] = bytemuck::cast_slice_mut(outputs[0].1);
-                for i in 0..batch {
-                    let (a, b) = (part(input(0), i, n * n), part(input(1), i, rows * cols));
-                    let x = part_mut(x, i, rows * cols);
-                    triangular_solve(kernels, triangle, left_side, [n, others], a, b, x);
+                for group in groups(batch) {
+                    if T::run_lanes(*self, group.clone(), inputs, outputs, kernels)[0] {
+                        continue;
+                    }
+                    let x: &mut [T] = bytemuck::cast_slice_mut(outputs[0].1);
+                    for i in group {
+                        let (a, b) = (part(input(0), i, n * n), part(input(1), i, rows * cols));
+                        let x = part_mut(x, i, rows * cols);
+                        triangular_solve(kernels, triangle, left_side, [n, others], a, b, x);
+                    }
                 }
             }
             Linalg::Lu => {
                 let [batch, m, n] = extents(inputs[0].0);
-                let [(_, lu), (_, pivots), (_, order)] = outputs else { unreachable!("verified: three results") };
-                let lu: &mut [T] = bytemuck::cast_slice_mut(lu);
-                let pivots: &mut [i32] = bytemuck::cast_slice_mut(pivots);
-                let order: &mut [i32] = bytemuck::cast_slice_mut(order);
-                lu.copy_from_slice(input(0));
-                for i in 0..batch {
-                    let pivots = part_mut(pivots, i, m.min(n));
-                    numeric::lu(kernels, m, n, part_mut(lu, i, m * n), pivots);
-                    numeric::permutation(pivots, part_mut(order, i, m));
-                }
-            }
-            Linalg::Qr { .. } | Linalg::Geqrf | Linalg::HouseholderProduct => {
-                let batch = extents(inputs[0].0)[0];
-                for first in (0..batch).step_by(LANES) {
-                    let group = first..batch.min(first + LANES);
-                    if !T::reflect_lanes(*self, group.clone(), inputs, outputs, kernels) {
-                        group.for_each(|i| self.run_in_double::<T, K>(i, inputs, outputs, kernels));
+                for group in groups(batch) {
+                    let together = T::run_lanes(*self, group.clone(), inputs, outputs, kernels)[0];
+                    let [(_, lu), (_, pivots), (_, order)] = &mut *outputs else {
+                        unreachable!("verified: three results")
+                    };
+                    let lu: &mut [T] = bytemuck::cast_slice_mut(lu);
+                    let pivots: &mut [i32] = bytemuck::cast_slice_mut(pivots);
+                    let order: &mut [i32] = bytemuck::cast_slice_mut(order);
+                    for i in group {
+                        let pivots = part_mut(pivots, i, m.min(n));
+                        if !together {
+                            let lu = part_mut(lu, i, m * n);
+                            lu.copy_from_slice(part(input(0), i, m * n));
+                            numeric::lu(kernels, m, n, lu, pivots);
+                        }
+                        numeric::permutation(pivots, part_mut(order, i, m));
                     }
                 }
             }
-            Linalg::Eigh { .. }
-            | Linalg::Svd { .. }
-            | Linalg::Eig { .. }
-            | Linalg::Schur { .. }
-            | Linalg::Hessenberg => {
+            Linalg::Qr { .. } | Linalg::Geqrf | Linalg::HouseholderProduct | Linalg::Svd { .. } => {
+                let batch = extents(inputs[0].0)[0];
+                for group in groups(batch) {
+                    let done = T::run_lanes(*self, group.clone(), inputs, outputs, kernels);
+                    for (i, _) in group.zip(done).filter(|(_, done)| !done) {
+                        self.run_in_double::<T, K>(i, inputs, outputs, kernels);
+                    }
+                }
+            }
+            Linalg::Eigh { .. } | Linalg::Eig { .. } | Linalg::Schur { .. } | Linalg::Hessenberg => {
                 let batch = extents(inputs[0].0)[0];
                 (0..batch).for_each(|i| self.run_in_double::<T, K>(i, inputs, outputs, kernels));
             }
@@ -412,14 +426,14 @@ trait Lapack: Field<Wide: SchurForm> {
     /// Factors n × n matrices several at a time where that is possible and pays; returns how many are done.
     fn factor_lanes<K: Kernels>(kernels: &K, n: usize, from: &[Self], to: &mut [Self]) -> usize;
 
-    /// Runs QR, or a part of it, on at most [`LANES`] matrices of the batch where that is possible and pays; says whether it did.
-    fn reflect_lanes<K: Kernels>(
+    /// Runs the op on at most [`LANES`] matrices of the batch at once where that is possible and pays; says which of them are done.
+    fn run_lanes<K: Kernels>(
         op: Linalg,
         group: Range<usize>,
         inputs: &[(&Aval, &[u8])],
         outputs: &mut [(&Aval, &mut [u8])],
         kernels: &K,
-    ) -> bool;
+    ) -> Mask;
 }
 
 /// Beyond this size blocks are faster than lanes.
@@ -433,14 +447,14 @@ macro_rules! real_lapack {
             type Complex = $Complex;
 
             #[inline(always)]
-            fn reflect_lanes<K: Kernels>(
+            fn run_lanes<K: Kernels>(
                 op: Linalg,
                 group: Range<usize>,
                 inputs: &[(&Aval, &[u8])],
                 outputs: &mut [(&Aval, &mut [u8])],
                 kernels: &K,
-            ) -> bool {
-                lanes::reflect::<$T, K>(op, group, inputs, outputs, kernels)
+            ) -> Mask {
+                lanes::run::<$T, K>(op, group, inputs, outputs, kernels)
             }
 
             #[inline(always)]
@@ -469,14 +483,14 @@ macro_rules! complex_lapack {
             type Complex = $T;
 
             #[inline(always)]
-            fn reflect_lanes<K: Kernels>(
+            fn run_lanes<K: Kernels>(
                 _op: Linalg,
                 _group: Range<usize>,
                 _inputs: &[(&Aval, &[u8])],
                 _outputs: &mut [(&Aval, &mut [u8])],
                 _kernels: &K,
-            ) -> bool {
-                false
+            ) -> Mask {
+                [false; LANES]
             }
 
             #[inline(always)]

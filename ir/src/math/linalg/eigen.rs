@@ -2,7 +2,9 @@
 
 use super::Double;
 use super::columns::{Columns, norm};
-use super::kernels::{Kernels, axpy, dot, rotate};
+use super::kernels::Kernels;
+use super::passes::{axpy, dot};
+use super::rotations::rotate;
 use super::schur::{Schur, SchurForm, givens};
 use crate::Complex128;
 

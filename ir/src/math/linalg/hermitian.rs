@@ -1,9 +1,12 @@
-//! Eigenvalues of Hermitian matrices: reduction to a real tridiagonal matrix, then the QL algorithm with implicit shifts.
+//! Eigenvalues of Hermitian matrices: reduction to a real tridiagonal matrix, which is taken apart (`divide`) down to small ones for the
+//! QL algorithm with implicit shifts.
 
 use super::Double;
 use super::columns::{Columns, hypot};
-use super::kernels::{Kernels, Rotations};
-use super::reflect::{reflector, subdiagonal_product};
+use super::divide::tridiagonal_eigen;
+use super::kernels::Kernels;
+use super::reflect::{apply_subdiagonal, reflector};
+use super::rotations::{Chain, Rotations};
 use super::strips::{STRIP, steps};
 
 /// `A = Q T Q^H` with T real and tridiagonal.
@@ -46,24 +49,38 @@ pub fn eigh<T: Double, K: Kernels>(kernels: &K, a: Columns<T>) -> Option<(Vec<f6
     if !a.is_finite() {
         return None;
     }
-    let n = a.cols();
-    let HermitianTridiagonal { diagonal: mut d, mut below, reflectors, taus } = tridiagonalize(kernels, a);
-    let z = subdiagonal_product(kernels, &reflectors, &taus);
-    below.push(0.0);
+    let HermitianTridiagonal { diagonal, below, reflectors, taus } = tridiagonalize(kernels, a);
+    let (values, vectors) = tridiagonal_eigen(kernels, &diagonal, &below)?;
+    let n = diagonal.len();
+    let mut vectors = Columns::from_fn(n, n, |i, j| T::from_parts(vectors.at(i, j), 0.0));
+    apply_subdiagonal(kernels, &reflectors, &taus, &mut vectors);
+    Some((values, vectors))
+}
+
+/// The same of a real tridiagonal matrix by rotations.
+pub(super) fn iterate<K: Kernels>(kernels: &K, diagonal: &[f64], below: &[f64]) -> Option<(Vec<f64>, Columns<f64>)> {
+    let n = diagonal.len();
+    let (mut d, mut below) = (diagonal.to_vec(), [below, &[0.0]].concat());
     let mut rotations = Rotations::default();
     for l in 0..n {
         deflate(l, &mut d, &mut below, &mut rotations)?;
     }
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&i, &j| d[i].total_cmp(&d[j]));
-    Some((order.iter().map(|&i| d[i]).collect(), rotated(kernels, &z, &rotations, &order)))
+    let vectors = rotated(kernels, &Columns::identity(n, n), &rotations, &order);
+    Some((order.iter().map(|&i| d[i]).collect(), vectors))
 }
 
 /// Multiplications that are worth handing to another thread.
 const GRAIN: usize = 1 << 18;
 
 /// The columns after rotations of neighbours, in this order. Strips of rows stay in the cache meanwhile, and threads share them.
-fn rotated<T: Double, K: Kernels>(kernels: &K, z: &Columns<T>, rotations: &Rotations, order: &[usize]) -> Columns<T> {
+pub(super) fn rotated<T: Double, K: Kernels>(
+    kernels: &K,
+    z: &Columns<T>,
+    rotations: &Rotations,
+    order: &[usize],
+) -> Columns<T> {
     let (m, n) = (z.rows(), z.cols());
     let size = n * STRIP;
     let mut strips = vec![T::ZERO; m.div_ceil(STRIP) * size];
@@ -120,7 +137,7 @@ fn deflate(l: usize, d: &mut [f64], e: &mut [f64], rotations: &mut Rotations) ->
             g = c * r - b;
             rotations.factors.push((c, -s));
         }
-        rotations.chains.push((m + done - rotations.factors.len(), m));
+        rotations.chains.push(Chain::Down { first: m + done - rotations.factors.len(), last: m });
         if !split {
             d[l] -= p;
             e[l] = g;

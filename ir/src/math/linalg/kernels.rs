@@ -5,6 +5,9 @@
 //! machine with wider vectors gets them.
 
 use super::fourier::Pieces;
+use super::passes::{axpy, dot, hermitian_product, hermitian_update, reflect_columns, reflect_rows};
+use super::rotations::{Rotations, rotate, rotate_rows};
+use super::secular::secular;
 use super::strips::{STRIP, adjoint_product, factor, substitute};
 use super::{Double, Field};
 
@@ -157,6 +160,12 @@ pub trait Kernels: Pieces + Sync {
         hermitian_update(a, stride, v, w);
     }
 
+    /// The eigenvalues of `D + rho z zᵀ` with rho above zero and the elements of D, `poles`, in ascending order, no two the same, and the
+    /// eigenvectors, one after the other.
+    fn secular(&self, poles: &[f64], z: &[f64], rho: f64, roots: &mut [f64], vectors: &mut [f64]) {
+        secular(poles, z, rho, roots, vectors);
+    }
+
     /// Applies rotations to rows of [`STRIP`] elements.
     fn rotate_rows<T: Double>(&self, rotations: &Rotations, rows: &mut [T]) {
         rotate_rows(rotations, rows);
@@ -223,140 +232,6 @@ pub fn subtract_product<T: Field>([m, n, k]: [usize; 3], a: View<'_, T>, b: View
                 }
             }
         }
-    }
-}
-
-/// See [`Kernels::axpy`].
-#[inline(always)]
-pub fn axpy<T: Double>(factor: T, x: &[T], y: &mut [T]) {
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y += factor * x;
-    }
-}
-
-/// See [`Kernels::dot`].
-#[inline(always)]
-pub fn dot<T: Double>(x: &[T], y: &[T]) -> T {
-    let mut lanes = [T::ZERO; LANES];
-    let (whole_x, whole_y) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
-    let rest = whole_x.remainder().iter().zip(whole_y.remainder());
-    for (x, y) in whole_x.zip(whole_y) {
-        for lane in 0..LANES {
-            lanes[lane] += x[lane].conj() * y[lane];
-        }
-    }
-    for (lane, (&x, &y)) in lanes.iter_mut().zip(rest) {
-        *lane += x.conj() * y;
-    }
-    total(&mut lanes)
-}
-
-/// The sum of all lanes. A function of its own: what is seen of the order of these sums would decide which lanes share a vector in the loop above.
-#[inline(never)]
-fn total<T: Double>(lanes: &mut [T; LANES]) -> T {
-    for half in [8, 4, 2, 1] {
-        (0..half).for_each(|lane| lanes[lane] += lanes[lane + half]);
-    }
-    lanes[0]
-}
-
-/// See [`Kernels::reflect_columns`].
-#[inline(always)]
-pub fn reflect_columns<T: Double>(tau: T, tail: &[T], x: &mut [T], stride: usize, count: usize) {
-    for column in x.chunks_mut(stride).take(count) {
-        let (head, rest) = column[..=tail.len()].split_first_mut().expect("as long as the reflector");
-        let factor = tau * (*head + dot(tail, rest));
-        *head -= factor;
-        axpy(-factor, tail, rest);
-    }
-}
-
-/// See [`Kernels::reflect_rows`].
-#[inline(always)]
-pub fn reflect_rows<T: Double>(tau: T, v: &[T], x: &mut [T], stride: usize, rows: usize) {
-    let mut product = vec![T::ZERO; rows];
-    for (&v, column) in v.iter().zip(x.chunks(stride)) {
-        axpy(v, &column[..rows], &mut product);
-    }
-    for (&v, column) in v.iter().zip(x.chunks_mut(stride)) {
-        axpy(-(tau * v.conj()), &product, &mut column[..rows]);
-    }
-}
-
-/// See [`Kernels::hermitian_product`].
-#[inline(always)]
-pub fn hermitian_product<T: Double>(a: &[T], stride: usize, x: &[T], y: &mut [T]) {
-    y.fill(T::ZERO);
-    for k in 0..x.len() {
-        let column = &a[k * stride..][k..x.len()];
-        let (&diagonal, column) = column.split_first().expect("a diagonal element");
-        let (others, factor) = (&x[k + 1..], x[k]);
-        let sums = &mut y[k..];
-        let (total_here, sums) = sums.split_first_mut().expect("as long as x");
-        let mut lanes = [T::ZERO; LANES];
-        let whole = column.len() - column.len() % LANES;
-        for first in (0..whole).step_by(LANES) {
-            let (a, x, y) = (&column[first..][..LANES], &others[first..][..LANES], &mut sums[first..][..LANES]);
-            for lane in 0..LANES {
-                lanes[lane] += a[lane].conj() * x[lane];
-                y[lane] += factor * a[lane];
-            }
-        }
-        for i in whole..column.len() {
-            lanes[i - whole] += column[i].conj() * others[i];
-            sums[i] += factor * column[i];
-        }
-        *total_here += diagonal * factor + total(&mut lanes);
-    }
-}
-
-/// See [`Kernels::hermitian_update`].
-#[inline(always)]
-pub fn hermitian_update<T: Double>(a: &mut [T], stride: usize, v: &[T], w: &[T]) {
-    for k in 0..v.len() {
-        let (along_v, along_w) = (w[k].conj(), v[k].conj());
-        let column = &mut a[k * stride..][k..v.len()];
-        for (x, (&v, &w)) in column.iter_mut().zip(v[k..].iter().zip(&w[k..])) {
-            *x -= v * along_v + w * along_w;
-        }
-    }
-}
-
-/// Rotations of neighbouring rows in chains, each from its last pair of rows to its first.
-#[derive(Clone, Default, Debug)]
-pub struct Rotations {
-    /// Of each chain the first and the last row.
-    pub chains: Vec<(usize, usize)>,
-    /// For each pair in order the c and s of [`Kernels::rotate`].
-    pub factors: Vec<(f64, f64)>,
-}
-
-/// See [`Kernels::rotate_rows`].
-#[inline(always)]
-pub fn rotate_rows<T: Double>(rotations: &Rotations, rows: &mut [T]) {
-    let mut factors = rotations.factors.iter();
-    for &(first, last) in &rotations.chains {
-        let mut carried = [T::ZERO; STRIP];
-        carried.copy_from_slice(&rows[last * STRIP..][..STRIP]);
-        for (row, &(c, s)) in (first..last).rev().zip(&mut factors) {
-            let pair = &mut rows[row * STRIP..][..2 * STRIP];
-            for lane in 0..STRIP {
-                let (x, y) = (pair[lane], carried[lane]);
-                carried[lane] = x.scale(c) + y.scale(s);
-                pair[STRIP + lane] = y.scale(c) - x.scale(s);
-            }
-        }
-        rows[first * STRIP..][..STRIP].copy_from_slice(&carried);
-    }
-}
-
-/// See [`Kernels::rotate`].
-#[inline(always)]
-pub fn rotate<T: Double>(x: &mut [T], y: &mut [T], c: f64, s: T) {
-    for (x, y) in x.iter_mut().zip(y) {
-        let (a, b) = (*x, *y);
-        *x = a.scale(c) + s.conj() * b;
-        *y = b.scale(c) - s * a;
     }
 }
 

@@ -47,13 +47,21 @@ impl Lanes {
         let (head, below) = self.elements[(row - 1) * cols..].split_at_mut(cols);
         for j in first..cols {
             let mut factor = head[j];
-            for (v, x) in tail.iter().zip(below.iter().skip(j).step_by(cols)) {
-                (0..LANES).for_each(|lane| factor[lane] += v[lane] * x[lane]);
+            for (k, v) in tail.iter().enumerate() {
+                let x = &below[k * cols + j];
+                for lane in 0..LANES {
+                    factor[lane] += v[lane] * x[lane];
+                }
             }
-            (0..LANES).for_each(|lane| factor[lane] *= tau[lane]);
-            (0..LANES).for_each(|lane| head[j][lane] -= factor[lane]);
-            for (v, x) in tail.iter().zip(below.iter_mut().skip(j).step_by(cols)) {
-                (0..LANES).for_each(|lane| x[lane] -= factor[lane] * v[lane]);
+            for lane in 0..LANES {
+                factor[lane] *= tau[lane];
+                head[j][lane] -= factor[lane];
+            }
+            for (k, v) in tail.iter().enumerate() {
+                let x = &mut below[k * cols + j];
+                for lane in 0..LANES {
+                    x[lane] -= factor[lane] * v[lane];
+                }
             }
         }
     }

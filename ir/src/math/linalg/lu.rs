@@ -1,7 +1,7 @@
 //! LU factorisation with partial pivoting.
 
 use super::Field;
-use super::kernels::{BLOCK, Kernels, View, transposed};
+use super::kernels::{BLOCK, Kernels, LANES, View, transposed};
 
 /// Replaces an m × n matrix by its factors: below the diagonal L without its unit diagonal, above and on it U. `pivots[i]` is
 /// the row that traded places with row i. A pivot of zero is left as it is.
@@ -101,10 +101,100 @@ fn factor_columns<T: Field>(rows: usize, cols: usize, a: &mut [T], pivots: &mut 
     }
 }
 
+/// As [`lu`] of at most [`LANES`] real matrices of one size at once, without blocks: best for small ones.
+#[inline(always)]
+pub fn lu_lanes<T: Field<Real = T>, K: Kernels>(
+    kernels: &K,
+    [m, n]: [usize; 2],
+    from: &[T],
+    to: &mut [T],
+    pivots: &mut [i32],
+) {
+    let steps = m.min(n);
+    let mut a = vec![[T::ZERO; LANES]; m * n];
+    kernels.interleave(from, &mut a);
+    for j in 0..steps {
+        let mut greatest = a[j * n + j].map(|x| x.size());
+        let mut best = [j as i32; LANES];
+        for i in j + 1..m {
+            let column = &a[i * n + j];
+            for lane in 0..LANES {
+                let size = column[lane].size();
+                let more = T::exceeds(size, greatest[lane]);
+                greatest[lane] = if more { size } else { greatest[lane] };
+                best[lane] = if more { i as i32 } else { best[lane] };
+            }
+        }
+        pivots.chunks_exact_mut(steps).zip(best).for_each(|(pivots, best)| pivots[j] = best);
+        for i in j + 1..m {
+            if best.contains(&(i as i32)) {
+                let (upper, lower) = a.split_at_mut(i * n);
+                for (x, y) in upper[j * n..][..n].iter_mut().zip(&mut lower[..n]) {
+                    let (p, q) = (*x, *y);
+                    for lane in 0..LANES {
+                        let trade = best[lane] == i as i32;
+                        x[lane] = if trade { q[lane] } else { p[lane] };
+                        y[lane] = if trade { p[lane] } else { q[lane] };
+                    }
+                }
+            }
+        }
+        let (done, below) = a.split_at_mut((j + 1) * n);
+        let row = &done[j * n..];
+        let pivot = row[j];
+        let left_alone = pivot.map(|pivot| pivot == T::ZERO);
+        for other in below.chunks_exact_mut(n) {
+            let mut factor = other[j];
+            for lane in 0..LANES {
+                factor[lane] = if left_alone[lane] { factor[lane] } else { factor[lane] / pivot[lane] };
+            }
+            other[j] = factor;
+            for (x, y) in other[j + 1..].iter_mut().zip(&row[j + 1..]) {
+                for lane in 0..LANES {
+                    x[lane] = if left_alone[lane] { x[lane] } else { x[lane] - y[lane] * factor[lane] };
+                }
+            }
+        }
+    }
+    kernels.deinterleave(&a, to);
+}
+
 /// The order in which the rows end up when they trade places one after the other.
 pub fn permutation(pivots: &[i32], order: &mut [i32]) {
     order.iter_mut().enumerate().for_each(|(i, row)| *row = i as i32);
     for (i, &pivot) in pivots.iter().enumerate() {
         order.swap(i, pivot as usize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kernels::Plain;
+    use super::*;
+
+    /// Matrices side by side have the factors that they have alone, to the last bit; some have a column of zeros or hold NaN.
+    #[test]
+    fn matrices_together_are_as_they_are_alone() {
+        let number = |at: usize| ((at * at * 31 + at * 17 + 5) % 101) as f32 / 50.0 - 1.0;
+        for (m, n) in [(1, 1), (2, 2), (8, 8), (5, 9), (13, 4), (24, 24)] {
+            for count in [4, LANES] {
+                let element = |at: usize| match (at / (m * n), at % n) {
+                    (1, 0) => 0.0,
+                    (2, 1) if at.is_multiple_of(5) => f32::NAN,
+                    (3, _) => 1.0,
+                    (_, _) => number(at),
+                };
+                let a: Vec<f32> = (0..count * m * n).map(element).collect();
+                let (mut together, mut pivots) = (vec![0.0; a.len()], vec![0; count * m.min(n)]);
+                lu_lanes(&Plain, [m, n], &a, &mut together, &mut pivots);
+                let (mut alone, mut own) = (a.clone(), vec![0; pivots.len()]);
+                for (alone, own) in alone.chunks_exact_mut(m * n).zip(own.chunks_exact_mut(m.min(n))) {
+                    lu(&Plain, m, n, alone, own);
+                }
+                assert_eq!(pivots, own, "{m}x{n}");
+                let same = |(x, y): (&f32, &f32)| x.to_bits() == y.to_bits() || x.is_nan() && y.is_nan();
+                assert!(together.iter().zip(&alone).all(same), "{m}x{n}");
+            }
+        }
     }
 }

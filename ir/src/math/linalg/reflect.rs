@@ -130,6 +130,16 @@ pub(super) fn subdiagonal_product<T: Double, K: Kernels>(kernels: &K, a: &Column
     q
 }
 
+/// Multiplies a matrix from the left by that product.
+pub(super) fn apply_subdiagonal<T: Double, K: Kernels>(kernels: &K, a: &Columns<T>, taus: &[T], x: &mut Columns<T>) {
+    let n = a.cols();
+    let inner = Columns::from_fn(n.saturating_sub(1), n.saturating_sub(1), |i, j| a.at(i + 1, j));
+    for start in (0..taus.len()).step_by(BLOCK).rev() {
+        let end = (start + BLOCK).min(taus.len());
+        Block::new(kernels, &inner, taus, start, end).apply(kernels, false, x, start + 1, 0);
+    }
+}
+
 /// Reduces a square matrix to upper Hessenberg form by a unitary similarity: the form on and above the first subdiagonal, the tails
 /// of the reflectors below it; returns the taus.
 pub fn hessenberg<T: Double, K: Kernels>(kernels: &K, a: &mut Columns<T>) -> Vec<T> {

@@ -5,9 +5,11 @@
 
 use super::Double;
 use super::columns::{Columns, hypot};
+use super::hermitian::rotated;
 use super::kernels::Kernels;
 use super::qd::singular_values;
 use super::reflect::{geqrf, householder_product, reflector, subdiagonal_product};
+use super::rotations::{Chain, Rotations};
 
 /// Steps for each singular value before the iteration is given up.
 const STEPS: usize = 60;
@@ -81,22 +83,23 @@ fn svd_of_square<T: Double, K: Kernels>(kernels: &K, a: Columns<T>, vectors: Vec
         values.sort_by(|x, y| y.total_cmp(x));
         return Some(Singular { values, left: Columns::zeros(0, n), right: Columns::zeros(0, n) });
     }
-    let (mut u, mut v) = match vectors {
+    let (u, v) = match vectors {
         Vectors::None => (Columns::zeros(0, n), Columns::zeros(0, n)),
         Vectors::Thin | Vectors::Full => (
             householder_product(kernels, &left.tails, &left.taus, n),
             subdiagonal_product(kernels, &right.tails, &right.taus),
         ),
     };
-    diagonalise(kernels, &mut diagonal, &mut above, &mut u, &mut v)?;
-    for (j, s) in diagonal.iter_mut().enumerate().filter(|(_, s)| s.is_sign_negative()) {
-        *s = -*s;
-        v.col_mut(j).iter_mut().for_each(|x| *x = -*x);
-    }
+    let [of_u, of_v] = diagonalise(&mut diagonal, &mut above)?;
     let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by(|&i, &j| diagonal[j].total_cmp(&diagonal[i]));
-    let values = order.iter().map(|&j| diagonal[j]).collect();
-    Some(Singular { values, left: u.select(order.iter().copied()), right: v.select(order.into_iter()) })
+    order.sort_by(|&i, &j| diagonal[j].abs().total_cmp(&diagonal[i].abs()));
+    let (left, mut right) = (rotated(kernels, &u, &of_u, &order), rotated(kernels, &v, &of_v, &order));
+    let mut values: Vec<f64> = order.iter().map(|&j| diagonal[j]).collect();
+    for (j, s) in values.iter_mut().enumerate().filter(|(_, s)| s.is_sign_negative()) {
+        *s = -*s;
+        right.col_mut(j).iter_mut().for_each(|x| *x = -*x);
+    }
+    Some(Singular { values, left, right })
 }
 
 /// Reflectors whose product is unitary: their tails, column after column below a diagonal, and their factors.
@@ -154,21 +157,13 @@ fn rotation(f: f64, g: f64) -> (f64, f64, f64) {
     if r == 0.0 { (1.0, 0.0, 0.0) } else { (f / r, g / r, r) }
 }
 
-/// Makes a bidiagonal matrix diagonal, rotating columns of u and v along.
-fn diagonalise<T: Double, K: Kernels>(
-    kernels: &K,
-    d: &mut [f64],
-    e: &mut [f64],
-    u: &mut Columns<T>,
-    v: &mut Columns<T>,
-) -> Option<()> {
-    let turn = |x: &mut Columns<T>, i: usize, j: usize, c: f64, s: f64| {
-        if x.rows() > 0 {
-            // Of a pair in the other order the sine changes its sign.
-            let (first, second, s) = if i < j { (i, j, s) } else { (j, i, -s) };
-            let (x, y) = x.two_cols_mut(first, second);
-            kernels.rotate(x, y, c, T::from_parts(s, 0.0));
-        }
+/// Makes a bidiagonal matrix diagonal; the rotations of columns of u and of v that do it.
+fn diagonalise(d: &mut [f64], e: &mut [f64]) -> Option<[Rotations; 2]> {
+    let (mut u, mut v) = (Rotations::default(), Rotations::default());
+    let turn = |x: &mut Rotations, i: usize, j: usize, c: f64, s: f64| {
+        // Of a pair in the other order the sine changes its sign.
+        x.chains.push(if i < j { Chain::Pair(i, j) } else { Chain::Pair(j, i) });
+        x.factors.push((c, if i < j { s } else { -s }));
     };
     let mut last = d.len();
     let mut steps = STEPS * d.len();
@@ -200,7 +195,7 @@ fn diagonalise<T: Double, K: Kernels>(
                         f = -s * e[j - 1];
                         e[j - 1] *= c;
                     }
-                    turn(v, j, end, c, s);
+                    turn(&mut v, j, end, c, s);
                 }
             }
             // and with one before it, its row.
@@ -212,7 +207,7 @@ fn diagonalise<T: Double, K: Kernels>(
                     d[j] = r;
                     f = -s * e[j];
                     e[j] *= c;
-                    turn(u, j, k, c, s);
+                    turn(&mut u, j, k, c, s);
                 }
             }
             None => {
@@ -224,18 +219,20 @@ fn diagonalise<T: Double, K: Kernels>(
                     }
                     (f, e[j]) = (c * d[j] + s * e[j], c * e[j] - s * d[j]);
                     (g, d[j + 1]) = (s * d[j + 1], c * d[j + 1]);
-                    turn(v, j, j + 1, c, s);
+                    v.factors.push((c, s));
                     let (c, s, r) = rotation(f, g);
                     d[j] = r;
                     (f, d[j + 1]) = (c * e[j] + s * d[j + 1], c * d[j + 1] - s * e[j]);
                     (g, e[j + 1]) = (s * e[j + 1], c * e[j + 1]);
-                    turn(u, j, j + 1, c, s);
+                    u.factors.push((c, s));
                 }
                 e[end - 1] = f;
+                u.chains.push(Chain::Up { first: begin, last: end });
+                v.chains.push(Chain::Up { first: begin, last: end });
             }
         }
     }
-    Some(())
+    Some([u, v])
 }
 
 /// The first element of `B^H B` less the eigenvalue of its last two by two elements that is nearer to the last, times a factor: with `d e` the first

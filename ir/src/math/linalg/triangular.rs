@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Field;
-use super::kernels::{Kernels, transpose_strided};
+use super::kernels::{Kernels, LANES, transpose_strided};
 use super::strips::{MOVED, MULTIPLIED, STRIP, advance, load, steps, together};
 
 /// Which triangle is meant, and how it stands in the equation.
@@ -66,6 +66,47 @@ pub fn triangular_solve<T: Field, K: Kernels>(
         );
         store(kernels, left, [n, others], strips, x);
     });
+}
+
+/// As [`triangular_solve`] with at most [`LANES`] real matrices of one size at once: best for small ones.
+#[inline(always)]
+pub fn triangular_solve_lanes<T: Field<Real = T>, K: Kernels>(
+    kernels: &K,
+    triangle: Triangle,
+    left: bool,
+    [n, others]: [usize; 2],
+    a: &[T],
+    b: &[T],
+    x: &mut [T],
+) {
+    let transpose = triangle.transpose == left;
+    let upwards = triangle.lower == transpose;
+    let mut matrices = vec![[T::ZERO; LANES]; n * n];
+    kernels.interleave(a, &mut matrices);
+    let mut solutions = vec![[T::ZERO; LANES]; n * others];
+    kernels.interleave(b, &mut solutions);
+    // From one row of the matrix to the next, and from one of its columns; the same of the solutions.
+    let (row, column) = if transpose { (1, n) } else { (n, 1) };
+    let (step, line) = if left { (others, 1) } else { (1, n) };
+    for count in 0..n {
+        let i = if upwards { n - 1 - count } else { count };
+        let known = if upwards { i + 1..n } else { 0..i };
+        let diagonal = if triangle.unit_diagonal { [T::ONE; LANES] } else { matrices[i * n + i] };
+        for j in 0..others {
+            let mut value = solutions[i * step + j * line];
+            for k in known.clone() {
+                let (factor, earlier) = (&matrices[i * row + k * column], &solutions[k * step + j * line]);
+                for lane in 0..LANES {
+                    value[lane] -= factor[lane] * earlier[lane];
+                }
+            }
+            for lane in 0..LANES {
+                value[lane] /= diagonal[lane];
+            }
+            solutions[i * step + j * line] = value;
+        }
+    }
+    kernels.deinterleave(&solutions, x);
 }
 
 /// Fills strips with the adjoint of the matrix that stands on the left of x or of its transpose.
@@ -230,6 +271,32 @@ mod tests {
                     };
                     assert!((product - b[place]).norm() < 1e-13, "{triangle:?} of {n}, {others} others");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn systems_together_are_as_they_are_alone() {
+        for (n, others, count) in [(1, 1, 4), (4, 3, 16), (7, 5, 9), (20, 1, 16), (33, 8, 5)] {
+            for flags in 0..16 {
+                let flag = |i: usize| flags >> i & 1 == 1;
+                let left = flag(0);
+                let triangle =
+                    Triangle { lower: flag(1), transpose: flag(2), conjugate: false, unit_diagonal: flag(3) };
+                let matrix = |at: usize| {
+                    let (i, j) = (at / n % n, at % n);
+                    if i == j { 3.0 + (at / (n * n)) as f64 } else { number(at / n, j) / n as f64 }
+                };
+                let a: Vec<f64> = (0..count * n * n).map(matrix).collect();
+                let b: Vec<f64> = (0..count * n * others).map(|at| number(at, 1)).collect();
+                let (mut together, mut alone) = (vec![f64::NAN; b.len()], vec![f64::NAN; b.len()]);
+                triangular_solve_lanes(&Plain, triangle, left, [n, others], &a, &b, &mut together);
+                let problems = a.chunks_exact(n * n).zip(b.chunks_exact(n * others));
+                for ((a, b), x) in problems.zip(alone.chunks_exact_mut(n * others)) {
+                    triangular_solve(&Plain, triangle, left, [n, others], a, b, x);
+                }
+                let near = together.iter().zip(&alone).all(|(x, y)| (x - y).abs() < 1e-13);
+                assert!(near, "{triangle:?} of {n}, {others} others");
             }
         }
     }

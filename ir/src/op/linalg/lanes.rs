@@ -4,53 +4,93 @@ use std::ops::Range;
 
 use super::{LANES_FROM, LANES_UP_TO, Linalg, extents};
 use crate::Aval;
-use crate::math::linalg::{Field, Kernels, geqrf_lanes, householder_product_lanes, qr_lanes};
+use crate::math::linalg::{
+    Field, Kernels, LANES, Mask, Triangle, geqrf_lanes, householder_product_lanes, lu_lanes, qr_lanes,
+    singular_values_lanes, triangular_solve_lanes,
+};
 
-/// Runs QR, or a part of it, on some matrices of the batch if they are small enough; says whether it did.
+/// Beyond this size rotations of one matrix after the other are faster.
+const ROTATED_UP_TO: usize = 20;
+/// Beyond this size so is elimination.
+const ELIMINATED_UP_TO: usize = 24;
+
+/// Runs QR, or a part of it, or finds singular values of some matrices of the batch if they are small enough; says of which it did.
 #[inline(always)]
-pub(super) fn reflect<T: Field<Wide = f64>, K: Kernels>(
+pub(super) fn run<T: Field<Real = T, Wide = f64>, K: Kernels>(
     op: Linalg,
     group: Range<usize>,
     inputs: &[(&Aval, &[u8])],
     outputs: &mut [(&Aval, &mut [u8])],
     kernels: &K,
-) -> bool {
+) -> Mask {
     let [_, m, n] = extents(inputs[0].0);
-    if group.len() < LANES_FROM || m * n == 0 || m.max(n) > LANES_UP_TO {
-        return false;
+    let (size, limit) = match op {
+        // Singular vectors have the signs that they have in a matrix alone.
+        Linalg::Svd { compute_uv: true, .. } => return [false; LANES],
+        Linalg::Svd { compute_uv: false, .. } => (m.max(n), ROTATED_UP_TO),
+        Linalg::TriangularSolve { .. } => {
+            let [_, rows, cols] = extents(inputs[1].0);
+            (rows.max(cols), LANES_UP_TO)
+        }
+        Linalg::Lu => (m.max(n), ELIMINATED_UP_TO),
+        Linalg::Cholesky
+        | Linalg::Qr { .. }
+        | Linalg::Geqrf
+        | Linalg::HouseholderProduct
+        | Linalg::Eigh { .. }
+        | Linalg::Eig { .. }
+        | Linalg::Schur { .. }
+        | Linalg::Hessenberg
+        | Linalg::TridiagonalSolve => (m.max(n), LANES_UP_TO),
+    };
+    if group.len() < LANES_FROM || m * n == 0 || size > limit {
+        return [false; LANES];
     }
     let of_group = |size: usize| group.start * size..group.end * size;
     let input = |i: usize, size: usize| -> &[T] { &bytemuck::cast_slice(inputs[i].1)[of_group(size)] };
+    let a = input(0, m * n);
+    if op == Linalg::Lu {
+        let [(_, lu), (_, pivots), _] = outputs else { unreachable!("verified: three results") };
+        let lu = &mut bytemuck::cast_slice_mut(lu)[of_group(m * n)];
+        let pivots = &mut bytemuck::cast_slice_mut(pivots)[of_group(m.min(n))];
+        lu_lanes(kernels, [m, n], a, lu, pivots);
+        return [true; LANES];
+    }
     let mut outputs = outputs.iter_mut().map(|(_, bytes)| bytemuck::cast_slice_mut::<u8, T>(bytes));
     let mut output = |size: usize| {
         let all = outputs.next().expect("verified: as many results as the op has");
         &mut all[of_group(size)]
     };
-    let a = input(0, m * n);
     match op {
+        Linalg::TriangularSolve { left_side, lower, transpose_a, conjugate_a, unit_diagonal } => {
+            let triangle = Triangle { lower, transpose: transpose_a, conjugate: conjugate_a, unit_diagonal };
+            let [_, rows, cols] = extents(inputs[1].0);
+            let (others, size) = (if left_side { cols } else { rows }, rows * cols);
+            triangular_solve_lanes(kernels, triangle, left_side, [n, others], a, input(1, size), output(size));
+            [true; LANES]
+        }
         Linalg::Geqrf => {
             let (factors, taus) = (output(m * n), output(m.min(n)));
-            geqrf_lanes(kernels, [m, n], a, factors, taus)
+            [geqrf_lanes(kernels, [m, n], a, factors, taus); LANES]
         }
         Linalg::Qr { full_matrices } => {
             let k = if full_matrices { m } else { m.min(n) };
             let (q, r) = (output(m * k), output(k * n));
-            qr_lanes(kernels, [m, n, k], a, q, r)
+            [qr_lanes(kernels, [m, n, k], a, q, r); LANES]
         }
         Linalg::HouseholderProduct => {
             let k = inputs[1].0.shape.last().copied().unwrap_or(0);
             householder_product_lanes(kernels, [m, n, k], a, input(1, k), output(m * n));
-            true
+            [true; LANES]
         }
+        Linalg::Svd { .. } => singular_values_lanes(kernels, [m, n], a, output(m.min(n))),
         Linalg::Cholesky
-        | Linalg::TriangularSolve { .. }
         | Linalg::Lu
         | Linalg::Eigh { .. }
-        | Linalg::Svd { .. }
         | Linalg::Eig { .. }
         | Linalg::Schur { .. }
         | Linalg::Hessenberg
-        | Linalg::TridiagonalSolve => unreachable!("{} is not made of reflections alone", op.name()),
+        | Linalg::TridiagonalSolve => unreachable!("{} of several matrices is elsewhere", op.name()),
     }
 }
 
