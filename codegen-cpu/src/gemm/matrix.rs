@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rjax_ir::{Aval, DType};
-use rjax_runtime::{Buffer, parallel_for};
+use rjax_runtime::{Buffer, parallel_for, threads};
 
 use super::Extents;
 use super::contract::{Contraction, SERIAL, Shared};
@@ -103,8 +103,9 @@ pub(super) unsafe fn multiply(contraction: &Contraction<'_, f32>, parts: usize) 
     }
     // Columns whose packed lines are there at once.
     let chunk = if fits(n, k) { n } else { (PACKED / k / BLOCK).max(1) * BLOCK };
-    // Both must be known to be ordinary before anything is added to.
-    let share_left = fits(contraction.extents.m, k) && (n > ROWS || contraction.add);
+    // Both must be known to be ordinary before anything is added to. Rows that no other thread needs are packed when they are used, in its cache.
+    let shared = chunk < n || work.is_parallel() && threads() > 1;
+    let share_left = fits(contraction.extents.m, k) && (contraction.add || n > ROWS && shared);
     if contraction.add && !(share_left && chunk == n) {
         return false;
     }

@@ -18,6 +18,7 @@ const SWEEPS: usize = 30;
 const NEGLIGIBLE: f64 = 16.0 * f64::EPSILON * f64::EPSILON;
 /// Magnitudes whose fourth powers, and those of what is small beside them, neither overflow nor vanish.
 const ORDINARY: std::ops::Range<f64> = 1e-40..1e40;
+
 /// Matrices side by side in double precision, and which of them are ordinary. The others are zeros.
 #[inline(always)]
 fn load<S: Field<Wide = f64>, K: Kernels>(kernels: &K, size: usize, from: &[S]) -> (Vec<Lane>, Mask) {
