@@ -360,6 +360,7 @@ impl<'l> Selector<'_, 'l> {
                 let next = self.sources[&carry.next];
                 self.accumulate(i * copies + copy, next, self.dtype(carry.register));
             }
+            debug_assert!(self.pending.is_empty(), "blocks are stored where all their columns are");
             passed.push(std::mem::take(&mut self.codes));
         }
         Some(match self.wide {
