@@ -1,8 +1,6 @@
 //! Elements of short rows, as many rows at a time as a vector has lanes: a block of as many columns is loaded row by row and transposed, and one
 //! that is stored the other way round. Gathers of the columns take five times as long.
 
-use std::collections::HashSet;
-
 use rjax_kernel::kir::{Index, Inst, ParamId};
 
 use super::super::code::{Code, Place, Source};
@@ -67,21 +65,24 @@ impl Selector<'_, '_> {
         let first = of_row / lanes * lanes;
         let width = lanes.min(stride as usize - first);
         let start = index.offset(-((of_row - first) as i64));
-        let mut columns = HashSet::new();
+        // A bit for each that is loaded or stored.
+        let mut columns = 0u16;
         for access in self.accesses.iter().filter(|access| access.param == param) {
             // What was loaded would not be what is there.
             if access.store != store {
                 return None;
             }
             let (same, column) = (access.index.terms == index.terms, access.index.constant - start.constant);
-            let again = same && (0..width as i64).contains(&column) && !columns.insert(column);
+            let bit = if same && (0..width as i64).contains(&column) { 1 << column } else { 0 };
+            let again = columns & bit != 0;
+            columns |= bit;
             // Nor may a store wait for others while its element is written again.
             if store && (again || !same) {
                 return None;
             }
         }
         // Rows are stored whole.
-        if columns.len() < if store { width.max(FEW) } else { FEW } {
+        if (columns.count_ones() as usize) < if store { width.max(FEW) } else { FEW } {
             return None;
         }
         let block = Place { packed: true, ..self.place(param, &start, stride)? };
